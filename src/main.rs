@@ -1,0 +1,3 @@
+//! The headcount daemon and its commands: parse, run, exit code.
+
+fn main() {}
