@@ -168,6 +168,17 @@ impl std::borrow::Borrow<str> for PagePath {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VisitorId(pub u64);
 
+/// A stream of the journal: 64 random bits, written by one process life only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId(pub u64);
+
+impl fmt::Display for StreamId {
+    /// 16 hexadecimal digits, as in the file's name.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
 /// What a beacon says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
@@ -205,15 +216,16 @@ impl Kind {
 }
 
 /// What the journal keeps of one counted beacon: the moment, never a verdict.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Touch {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Touch<'a> {
     /// What the beacon said.
     pub kind: Kind,
     /// When it was counted.
     pub at: UnixMillis,
-    /// The site.
-    pub site: SiteId,
-    /// The day of the site that `at` fell in, and whose salt made `visitor`.
+    /// The site's id.
+    pub site: &'a str,
+    /// The day of the site that `at` fell in, and whose salt made `visitor`: without it the id
+    /// means nothing, and with it the fold needs neither zone nor configuration.
     pub day: Day,
     /// Who.
     pub visitor: VisitorId,
@@ -221,19 +233,19 @@ pub struct Touch {
     pub previous: Option<VisitorId>,
     /// For a leave: milliseconds since the last beacon of the page that was left.
     pub since_last_ms: u32,
-    /// The page, when one was named.
-    pub page: Option<PagePath>,
+    /// The page as it was folded, when one was named.
+    pub page: Option<&'a str>,
 }
 
 /// One entry of the journal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Record {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Record<'a> {
     /// A counted beacon.
-    Touch(Touch),
+    Touch(Touch<'a>),
     /// More people online at once than ever before.
     Peak {
-        /// The site.
-        site: SiteId,
+        /// The site's id.
+        site: &'a str,
         /// The number online.
         count: u32,
         /// When.
@@ -241,22 +253,13 @@ pub enum Record {
     },
 }
 
-impl Record {
+impl Record<'_> {
     /// When the record was made.
     #[must_use]
     pub fn at(&self) -> UnixMillis {
         match self {
             Record::Touch(touch) => touch.at,
             Record::Peak { at, .. } => *at,
-        }
-    }
-
-    /// The site it belongs to.
-    #[must_use]
-    pub fn site(&self) -> &SiteId {
-        match self {
-            Record::Touch(touch) => &touch.site,
-            Record::Peak { site, .. } => site,
         }
     }
 }

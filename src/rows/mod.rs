@@ -24,7 +24,7 @@ pub struct Addition<'a> {
     /// The minute it belongs to, since the epoch.
     pub minute: u64,
     /// The page, when one was named.
-    pub page: Option<&'a PagePath>,
+    pub page: Option<&'a str>,
     /// One view, and one visit if it opened one.
     pub tally: Tally,
 }
@@ -78,7 +78,7 @@ impl SiteChanges {
         *self.days.entry(addition.day).or_default() += addition.tally;
         *self.minutes.entry(addition.minute).or_default() += addition.tally;
         if let Some(page) = addition.page {
-            *self.pages.entry((addition.day, page.clone())).or_default() += addition.tally;
+            *self.pages.entry((addition.day, PagePath::from_folded(page))).or_default() += addition.tally;
         }
     }
 

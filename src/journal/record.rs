@@ -1,0 +1,282 @@
+//! The bytes of the journal.
+//!
+//! A stream begins with a header of 32 bytes; all numbers are little-endian:
+//!
+//! | at | bytes | what |
+//! |---|---|---|
+//! | 0 | 8 | `HEADCNTJ` |
+//! | 8 | 2 | format version, now 1 |
+//! | 10 | 2 | 0 |
+//! | 12 | 8 | the stream's number, as in its file name |
+//! | 20 | 8 | when it was opened, milliseconds since 1970 |
+//! | 28 | 4 | CRC-32C of the 28 bytes before |
+//!
+//! Then records follow, one after the other:
+//!
+//! | at | bytes | what |
+//! |---|---|---|
+//! | 0 | 2 | length of the body |
+//! | 2 | 4 | CRC-32C of the two length bytes and the body |
+//! | 6 | 1 | kind: 0 view, 1 ping, 2 leave, 3 peak |
+//! | 7 | 1 | flags: 1 a previous id follows, 2 a page follows |
+//! | 8 | 8 | moment, milliseconds since 1970 |
+//! | 16 | 1 + n | site id, after its length |
+//! | | 4 | peak: the number online; else the day, days since 1970 |
+//! | | 8 | visitor (not in a peak) |
+//! | | 8 | previous id, by flag |
+//! | | 4 | leave: milliseconds since the page's last beacon |
+//! | | 2 + n | page, after its length, by flag |
+//!
+//! A body is never empty, so a run of zeros is damage and never a record.
+
+use crate::words::{Day, Kind, Record, StreamId, Touch, UnixMillis, VisitorId};
+
+/// The format that this build writes.
+pub(crate) const VERSION: u16 = 1;
+/// Bytes before the first record.
+pub(crate) const HEADER_BYTES: usize = 32;
+const MAGIC: &[u8; 8] = b"HEADCNTJ";
+/// Length and checksum.
+const HEAD_BYTES: usize = 6;
+/// The longest record: every field present and at its bound.
+pub(crate) const RECORD_BYTES_MAX: usize = HEAD_BYTES + 10 + 65 + 4 + 8 + 8 + 4 + 2 + 1_024;
+const PEAK: u8 = 3;
+const HAS_PREVIOUS: u8 = 1;
+const HAS_PAGE: u8 = 2;
+
+/// What a stream's header says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Header {
+    Sound { stream: StreamId },
+    Torn,
+    Damaged,
+    Newer { version: u16 },
+}
+
+pub(crate) fn header(stream: StreamId, opened: UnixMillis) -> [u8; HEADER_BYTES] {
+    let mut bytes = [0; HEADER_BYTES];
+    bytes[..8].copy_from_slice(MAGIC);
+    bytes[8..10].copy_from_slice(&VERSION.to_le_bytes());
+    bytes[12..20].copy_from_slice(&stream.0.to_le_bytes());
+    bytes[20..28].copy_from_slice(&opened.0.to_le_bytes());
+    let checksum = crc32c::crc32c(&bytes[..28]);
+    bytes[28..].copy_from_slice(&checksum.to_le_bytes());
+    bytes
+}
+
+pub(crate) fn read_header(bytes: &[u8]) -> Header {
+    let Some(header) = bytes.first_chunk::<HEADER_BYTES>() else { return Header::Torn };
+    let mut reader = Reader(&header[8..]);
+    let (Some(version), Some(_), Some(stream), Some(_), Some(checksum)) =
+        (reader.u16(), reader.u16(), reader.u64(), reader.u64(), reader.u32())
+    else {
+        return Header::Damaged;
+    };
+    if &header[..8] != MAGIC {
+        Header::Damaged
+    } else if version > VERSION {
+        Header::Newer { version }
+    } else if checksum != crc32c::crc32c(&header[..28]) {
+        Header::Damaged
+    } else {
+        Header::Sound { stream: StreamId(stream) }
+    }
+}
+
+/// Appends the bytes of a record.
+pub fn encode(record: &Record<'_>, into: &mut Vec<u8>) {
+    let start = into.len();
+    into.extend_from_slice(&[0; HEAD_BYTES]);
+    match record {
+        Record::Touch(touch) => encode_touch(touch, into),
+        Record::Peak { site, count, at } => {
+            into.extend_from_slice(&[PEAK, 0]);
+            into.extend_from_slice(&at.0.to_le_bytes());
+            encode_site(site, into);
+            into.extend_from_slice(&count.to_le_bytes());
+        }
+    }
+    let length = u16::try_from(into.len() - start - HEAD_BYTES).expect("fields are bounded at the door");
+    let length = length.to_le_bytes();
+    let checksum = crc32c::crc32c_append(crc32c::crc32c(&length), &into[start + HEAD_BYTES..]);
+    into[start..start + 2].copy_from_slice(&length);
+    into[start + 2..start + HEAD_BYTES].copy_from_slice(&checksum.to_le_bytes());
+}
+
+fn encode_touch(touch: &Touch<'_>, into: &mut Vec<u8>) {
+    let previous = if touch.previous.is_some() { HAS_PREVIOUS } else { 0 };
+    let page = if touch.page.is_some() { HAS_PAGE } else { 0 };
+    let kind = u8::try_from(touch.kind.index()).expect("there are three kinds");
+    into.extend_from_slice(&[kind, previous | page]);
+    into.extend_from_slice(&touch.at.0.to_le_bytes());
+    encode_site(touch.site, into);
+    into.extend_from_slice(&touch.day.0.to_le_bytes());
+    into.extend_from_slice(&touch.visitor.0.to_le_bytes());
+    if let Some(previous) = touch.previous {
+        into.extend_from_slice(&previous.0.to_le_bytes());
+    }
+    if touch.kind == Kind::Leave {
+        into.extend_from_slice(&touch.since_last_ms.to_le_bytes());
+    }
+    if let Some(page) = touch.page {
+        let length = u16::try_from(page.len()).expect("pages are bounded at the door");
+        into.extend_from_slice(&length.to_le_bytes());
+        into.extend_from_slice(page.as_bytes());
+    }
+}
+
+fn encode_site(site: &str, into: &mut Vec<u8>) {
+    into.push(u8::try_from(site.len()).expect("site ids are at most 64 bytes"));
+    into.extend_from_slice(site.as_bytes());
+}
+
+/// The moment of the record at the beginning of `bytes`, if one stands there whole; its checksum is
+/// not looked at.
+pub(crate) fn peek_moment(bytes: &[u8]) -> Option<UnixMillis> {
+    let at = bytes.get(8..16)?.first_chunk()?;
+    Some(UnixMillis(u64::from_le_bytes(*at)))
+}
+
+/// Reads the record at the beginning of `bytes` and says how long it is; `None` when no sound
+/// record stands there.
+#[must_use]
+pub fn decode(bytes: &[u8]) -> Option<(Record<'_>, usize)> {
+    let length = bytes.first_chunk::<2>()?;
+    let checksum = u32::from_le_bytes(*bytes.get(2..HEAD_BYTES)?.first_chunk()?);
+    let end = HEAD_BYTES + usize::from(u16::from_le_bytes(*length));
+    let body = bytes.get(HEAD_BYTES..end)?;
+    if checksum != crc32c::crc32c_append(crc32c::crc32c(length), body) {
+        return None;
+    }
+    let mut reader = Reader(body);
+    let record = decode_body(&mut reader)?;
+    reader.0.is_empty().then_some((record, end))
+}
+
+fn decode_body<'a>(reader: &mut Reader<'a>) -> Option<Record<'a>> {
+    let kind = reader.u8()?;
+    let flags = reader.u8()?;
+    let at = UnixMillis(reader.u64()?);
+    let site_bytes = usize::from(reader.u8()?);
+    let site = reader.text(site_bytes)?;
+    if kind == PEAK {
+        return Some(Record::Peak { site, count: reader.u32()?, at });
+    }
+    let kind = *Kind::ALL.get(usize::from(kind))?;
+    let day = Day(reader.u32()?.cast_signed());
+    let visitor = VisitorId(reader.u64()?);
+    let previous = if flags & HAS_PREVIOUS == 0 { None } else { Some(VisitorId(reader.u64()?)) };
+    let since_last_ms = if kind == Kind::Leave { reader.u32()? } else { 0 };
+    let page = if flags & HAS_PAGE == 0 {
+        None
+    } else {
+        let page_bytes = usize::from(reader.u16()?);
+        Some(reader.text(page_bytes)?)
+    };
+    Some(Record::Touch(Touch { kind, at, site, day, visitor, previous, since_last_ms, page }))
+}
+
+/// Whether a sound record stands anywhere in `bytes`: then damage before it is not a torn end.
+pub(crate) fn holds_a_record(bytes: &[u8]) -> bool {
+    (0..bytes.len()).any(|at| {
+        let window = &bytes[at..bytes.len().min(at + RECORD_BYTES_MAX)];
+        window.first_chunk::<2>().is_some_and(|length| u16::from_le_bytes(*length) >= 15)
+            && decode(window).is_some()
+    })
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*head)
+    }
+
+    fn u8(&mut self) -> Option<u8> {
+        self.take::<1>().map(|[byte]| byte)
+    }
+
+    fn u16(&mut self) -> Option<u16> {
+        self.take().map(u16::from_le_bytes)
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        self.take().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        self.take().map(u64::from_le_bytes)
+    }
+
+    fn text(&mut self, bytes: usize) -> Option<&'a str> {
+        let (head, rest) = self.0.split_at_checked(bytes)?;
+        self.0 = rest;
+        std::str::from_utf8(head).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn touch<'a>(kind: Kind, site: &'a str, page: Option<&'a str>, numbers: [u64; 3]) -> Record<'a> {
+        Record::Touch(Touch {
+            kind,
+            at: UnixMillis(numbers[0]),
+            site,
+            day: Day(20_000),
+            visitor: VisitorId(numbers[1]),
+            previous: (numbers[2] % 2 == 0).then_some(VisitorId(numbers[2])),
+            since_last_ms: if kind == Kind::Leave { 1_234 } else { 0 },
+            page,
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(kind in 0_usize..3, site in "[a-z]{1,64}", page in "\\PC{0,200}", numbers: [u64; 3], named: bool) {
+            let record = touch(Kind::ALL[kind], &site, named.then_some(&page), numbers);
+            let mut bytes = Vec::new();
+            encode(&record, &mut bytes);
+            let length = bytes.len();
+            prop_assert!(length <= RECORD_BYTES_MAX);
+            bytes.extend_from_slice(b"what follows");
+            prop_assert_eq!(decode(&bytes), Some((record, length)));
+            prop_assert_eq!(peek_moment(&bytes), Some(record.at()));
+        }
+
+        #[test]
+        fn any_flipped_bit_and_any_cut_is_seen(bit in 0_usize..8, place: prop::sample::Index, numbers: [u64; 3]) {
+            let mut bytes = Vec::new();
+            encode(&touch(Kind::Leave, "demo", Some("/page"), numbers), &mut bytes);
+            let place = place.index(bytes.len());
+            prop_assert!(decode(&bytes[..place]).is_none());
+            bytes[place] ^= 1 << bit;
+            prop_assert!(decode(&bytes).is_none());
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
+            let _ = decode(&bytes);
+            let _ = read_header(&bytes);
+            let _ = holds_a_record(&bytes);
+        }
+    }
+
+    #[test]
+    fn the_longest_record_is_within_its_bound() {
+        let (site, page) = ("s".repeat(64), "/".repeat(1_024));
+        let mut bytes = Vec::new();
+        encode(&touch(Kind::Leave, &site, Some(&page), [1, 2, 2]), &mut bytes);
+        assert_eq!(bytes.len(), RECORD_BYTES_MAX);
+    }
+
+    #[test]
+    fn zeros_are_damage() {
+        assert!(decode(&[0; 64]).is_none());
+        assert!(!holds_a_record(&[0; 64]));
+    }
+}
