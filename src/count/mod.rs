@@ -1,4 +1,27 @@
-//! Counts.
+//! Counting in memory: take a record, give the numbers.
+//!
+//! [`Counts::take`] is called in a worker's turn, after the records were written, and once more for
+//! the records of the last hours when a start brings presence back. What it decides about visits
+//! stands in for the fold's word by at most a fold interval: [`Counts::correct`] replaces it.
+//!
+//! A site's numbers lie behind a lock of their own that is held for a few additions; no lock is held
+//! while another is taken. The room knows neither journal nor store: what was kept is handed to it
+//! when a site is put in place.
+
+mod presence;
+mod site;
+mod window;
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+pub use site::Kept;
+
+use self::presence::{Beat, Change, Presence, Spot};
+use self::site::SiteCounts;
+use crate::rows::{Addition, LocalDay, PageSlot};
+use crate::sites::{Placed, SiteNumber};
+use crate::words::{Day, Figure, Kind, Numbers, Record, SiteId, Tally, Touch, UnixMillis, VisitorId};
 
 /// What counting is told.
 #[derive(Clone, Copy, Debug)]
@@ -10,3 +33,235 @@ pub struct Options {
     /// People remembered at once, over all sites.
     pub presence_max: usize,
 }
+
+/// A visit that was opened, as far as it shows in the numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Opened {
+    /// The site.
+    pub site: SiteNumber,
+    /// The day it belongs to.
+    pub day: Day,
+    /// The minute it was opened in, since the epoch.
+    pub minute: u64,
+    /// The page it was opened with.
+    pub page: Option<PageSlot>,
+}
+
+/// The numbers of every site in service, and everybody who is here.
+pub struct Counts {
+    options: Options,
+    presence: Presence,
+    sites: RwLock<Index>,
+}
+
+#[derive(Default)]
+struct Index {
+    by_id: HashMap<SiteId, Arc<SiteCounts>>,
+    by_number: HashMap<SiteNumber, Arc<SiteCounts>>,
+}
+
+impl Index {
+    fn online(&self, spot: Spot, change: i64, at: UnixMillis) {
+        if let Some(site) = self.by_number.get(&spot.site) {
+            site.online(spot.page, change, at);
+        }
+    }
+}
+
+impl Counts {
+    /// Nobody here and no site in service.
+    #[must_use]
+    pub fn new(options: Options, now: UnixMillis) -> Counts {
+        let presence = Presence::new(options.visit_window_ms, now);
+        Counts { options, presence, sites: RwLock::default() }
+    }
+
+    /// Puts a site in service, with what was kept of it; a site that is in service already takes
+    /// its new configuration and, of what was kept, only what that needs.
+    pub fn place(&self, placed: &Placed, kept: &Kept, now: UnixMillis) {
+        if let Some(site) = self.index().by_number.get(&placed.number) {
+            site.reconfigure(&placed.site, kept, now);
+            return;
+        }
+        let site = Arc::new(SiteCounts::new(placed, kept, self.options.pages_per_site, now));
+        let mut sites = self.sites.write().unwrap_or_else(PoisonError::into_inner);
+        sites.by_id.insert(placed.site.id.clone(), Arc::clone(&site));
+        sites.by_number.insert(placed.number, site);
+    }
+
+    /// The visit window, in milliseconds.
+    #[must_use]
+    pub fn visit_window_ms(&self) -> u64 {
+        self.options.visit_window_ms
+    }
+
+    /// Takes encoded records in their order. The visits that they opened are added to `opened`.
+    pub fn take(&self, mut records: &[u8], decode: Decode, opened: &mut Vec<Opened>) {
+        let sites = self.index();
+        while let Some((record, bytes)) = decode(records) {
+            match record {
+                Record::Touch(touch) => opened.extend(self.take_touch(&sites, &touch)),
+                Record::Peak { site, count, at } => {
+                    if let Some(site) = sites.by_id.get(site) {
+                        site.raise_peak(count, at);
+                    }
+                }
+            }
+            records = &records[bytes..];
+        }
+    }
+
+    fn take_touch(&self, sites: &Index, touch: &Touch<'_>) -> Option<Opened> {
+        let site = sites.by_id.get(touch.site)?;
+        let page = touch.page.map(|page| site.page_slot(page));
+        let change = self.touch(sites, site, touch, page);
+        let minute = touch.at.minute();
+        if touch.kind == Kind::View {
+            let tally = Tally { views: 1, visits: u64::from(change.opened) };
+            site.add(&Addition { day: touch.day, minute, page: touch.page, tally }, page, touch.at);
+        } else {
+            site.beacon_at(touch.at);
+        }
+        change.opened.then_some(Opened { site: site.number, day: touch.day, minute, page })
+    }
+
+    /// Brings somebody back after a restart: presence alone, since the rows were kept.
+    pub fn replay(&self, touch: &Touch<'_>) {
+        self.sweep(touch.at);
+        let sites = self.index();
+        if let Some(site) = sites.by_id.get(touch.site) {
+            let page = touch.page.map(|page| site.page_slot(page));
+            self.touch(&sites, site, touch, page);
+        }
+    }
+
+    fn touch(&self, sites: &Index, site: &SiteCounts, touch: &Touch<'_>, page: Option<PageSlot>) -> Change {
+        let change = self.presence.touch(&Beat {
+            kind: touch.kind,
+            at: touch.at,
+            site: site.number,
+            visitor: touch.visitor,
+            previous: touch.previous,
+            since_last_ms: touch.since_last_ms,
+            page: page.unwrap_or(PageSlot::NONE),
+            online_window_ms: site.online_window_ms(),
+        });
+        for gone in [change.went, change.doubled].into_iter().flatten() {
+            sites.online(gone, -1, touch.at);
+        }
+        if let Some(spot) = change.came {
+            sites.online(spot, 1, touch.at);
+        }
+        change
+    }
+
+    /// Where the first view of a visit went, in the words of memory; `None` for a site that is not
+    /// in service.
+    #[must_use]
+    pub fn opened_by(&self, touch: &Touch<'_>) -> Option<Opened> {
+        let sites = self.index();
+        let site = sites.by_id.get(touch.site)?;
+        let page = touch.page.map(|page| site.page_slot(page));
+        Some(Opened { site: site.number, day: touch.day, minute: touch.at.minute(), page })
+    }
+
+    /// Replaces what memory decided about visits, `ours`, by what the fold found in the same
+    /// records, `theirs`. They differ only where two workers saw one visitor in the same moment at
+    /// the very end of the visit window.
+    pub fn correct(&self, ours: &[Opened], theirs: &[Opened]) {
+        let mut difference: HashMap<Opened, (u64, u64)> = HashMap::new();
+        ours.iter().for_each(|opened| difference.entry(*opened).or_default().0 += 1);
+        theirs.iter().for_each(|opened| difference.entry(*opened).or_default().1 += 1);
+        let sites = self.index();
+        for (opened, (ours, theirs)) in difference.into_iter().filter(|(_, (ours, theirs))| ours != theirs) {
+            if let Some(site) = sites.by_number.get(&opened.site) {
+                site.correct_visits(&opened, ours, theirs);
+            }
+        }
+    }
+
+    /// Moves presence on to `now`.
+    pub fn sweep(&self, now: UnixMillis) {
+        let mut went = Vec::new();
+        self.presence.sweep(now, |spot| went.push(spot));
+        if !went.is_empty() {
+            let sites = self.index();
+            went.into_iter().for_each(|spot| sites.online(spot, -1, now));
+        }
+    }
+
+    /// Whether this visitor is remembered.
+    #[must_use]
+    pub fn knows(&self, visitor: VisitorId) -> bool {
+        self.presence.knows(visitor)
+    }
+
+    /// Everybody remembered.
+    #[must_use]
+    pub fn present(&self) -> usize {
+        self.presence.len()
+    }
+
+    /// Whether nobody more can be remembered.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.presence.len() >= self.options.presence_max
+    }
+
+    /// The numbers of a site, and of one of its pages. `None` for a site that is not in service.
+    #[must_use]
+    pub fn numbers(&self, site: SiteNumber, page: Option<&str>, now: UnixMillis) -> Option<Numbers> {
+        self.sweep(now);
+        self.find(site).map(|site| site.numbers(page, now))
+    }
+
+    /// The day of a site that `now` lies in.
+    #[must_use]
+    pub fn local_day(&self, site: SiteNumber, now: UnixMillis) -> Option<LocalDay> {
+        self.find(site).map(|site| site.local_day(now))
+    }
+
+    /// A peak that was seen and is not in the journal yet.
+    #[must_use]
+    pub fn rising(&self, site: SiteNumber) -> Option<(u32, UnixMillis)> {
+        self.find(site).and_then(|site| site.rising())
+    }
+
+    /// Sites with a peak that is not in the journal yet.
+    #[must_use]
+    pub fn all_rising(&self) -> Vec<(SiteId, u32, UnixMillis)> {
+        let rising = |site: &Arc<SiteCounts>| site.rising().map(|(count, at)| (site.id.clone(), count, at));
+        self.index().by_number.values().filter_map(rising).collect()
+    }
+
+    /// Pages with a slot of their own, and the last counted beacon of a site.
+    #[must_use]
+    pub fn extent(&self, site: SiteNumber) -> Option<(usize, Option<UnixMillis>)> {
+        self.find(site).map(|site| site.extent())
+    }
+
+    /// The visitors of a day, as the fold found them.
+    pub fn set_visitors(&self, site: &str, day: Day, count: u64) {
+        if let Some(site) = self.index().by_id.get(site) {
+            site.set_visitors(day, count);
+        }
+    }
+
+    /// An adjustment that the store has taken: to the total, and to a day if one is named.
+    pub fn adjust(&self, site: &str, day: Option<Day>, figure: Figure, amount: i64) {
+        if let Some(site) = self.index().by_id.get(site) {
+            site.adjust(day, figure, amount);
+        }
+    }
+
+    fn find(&self, site: SiteNumber) -> Option<Arc<SiteCounts>> {
+        self.index().by_number.get(&site).cloned()
+    }
+
+    fn index(&self) -> RwLockReadGuard<'_, Index> {
+        self.sites.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads the record at the beginning of some bytes and says how long it is.
+pub type Decode = fn(&[u8]) -> Option<(Record<'_>, usize)>;

@@ -240,8 +240,8 @@ struct Current {
 }
 
 impl Writer {
-    /// Writes the records of one turn and says which stream now reaches how far. They are not seen
-    /// by the fold before [`Writer::publish`].
+    /// Writes the records of one turn. The fold does not see them before [`Writer::publish`]. If a
+    /// stream has to be opened for them, it gets the number `fresh`.
     ///
     /// # Errors
     /// When they could not be written whole; then none of them was.

@@ -206,6 +206,17 @@ impl Calendar {
         }
     }
 
+    /// Takes the sums of another calendar of the same day, but for those of weeks: they depend on
+    /// the first weekday.
+    pub fn take_all_but_weeks_from(&mut self, other: &Calendar) {
+        let unlike = other.first_weekday != self.first_weekday;
+        for (n, span) in Span::ALL.into_iter().enumerate() {
+            if !(unlike && matches!(span, Span::ThisWeek | Span::LastWeek)) {
+                self.sums[n] = other.sums[n];
+            }
+        }
+    }
+
     /// The sum of one span.
     #[must_use]
     pub fn sum(&self, span: Span) -> Tally {

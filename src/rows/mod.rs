@@ -7,12 +7,15 @@
 mod calendar;
 mod pages;
 mod sketch;
+mod visit;
 
 use std::collections::BTreeMap;
 
+pub(crate) use calendar::timestamp;
 pub use calendar::{Calendar, LocalDay, Span};
 pub use pages::{PageSlot, Pages};
 pub use sketch::Sketch;
+pub use visit::{Seen, Step, step};
 
 use crate::words::{Day, PagePath, SiteId, Tally, UnixMillis};
 

@@ -8,14 +8,16 @@ use std::collections::HashMap;
 use crate::words::{PagePath, Tally};
 
 /// The place of a page in its site's table; 0 is `(other)`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PageSlot(pub u32);
 
 impl PageSlot {
     /// The shared slot of all pages beyond the bound.
     pub const OTHER: PageSlot = PageSlot(0);
     /// The most slots that presence has room to remember (20 bits).
-    pub const MAX: u32 = (1 << 20) - 1;
+    pub const MAX: u32 = (1 << 20) - 2;
+    /// Nowhere in particular: the beacon named no page.
+    pub const NONE: PageSlot = PageSlot((1 << 20) - 1);
 
     fn place(self) -> usize {
         usize::try_from(self.0).unwrap_or(0)
@@ -43,15 +45,15 @@ impl Default for Pages {
 
 impl Pages {
     /// The slot of a page, made if there is room for one more among `max`.
-    pub fn slot(&mut self, path: &PagePath, max: u32) -> PageSlot {
+    pub fn slot(&mut self, path: &str, max: u32) -> PageSlot {
         if let Some(slot) = self.slots.get(path) {
             return *slot;
         }
         let next = u32::try_from(self.pages.len()).unwrap_or(u32::MAX);
-        if next > max.min(PageSlot::MAX) || path.as_str() == PagePath::OTHER {
+        if next > max.min(PageSlot::MAX) || path == PagePath::OTHER {
             return PageSlot::OTHER;
         }
-        self.slots.insert(path.clone(), PageSlot(next));
+        self.slots.insert(PagePath::from_folded(path), PageSlot(next));
         self.pages.push(Page::default());
         PageSlot(next)
     }
@@ -86,12 +88,9 @@ impl Pages {
 
     /// Views and visits, and people online, of a page; nothing for a page that was never seen.
     #[must_use]
-    pub fn of(&self, path: &PagePath) -> (Tally, u32) {
-        let slot = self
-            .slots
-            .get(path)
-            .copied()
-            .or_else(|| (path.as_str() == PagePath::OTHER).then_some(PageSlot::OTHER));
+    pub fn of(&self, path: &str) -> (Tally, u32) {
+        let slot =
+            self.slots.get(path).copied().or_else(|| (path == PagePath::OTHER).then_some(PageSlot::OTHER));
         let page = slot.and_then(|slot| self.pages.get(slot.place())).copied().unwrap_or_default();
         (page.tally, page.online)
     }
@@ -118,12 +117,12 @@ mod tests {
         let mut pages = Pages::default();
         let one = Tally { views: 1, visits: 1 };
         for n in 0..10 {
-            let slot = pages.slot(&PagePath::from_folded(&format!("/{n}")), 3);
+            let slot = pages.slot(&format!("/{n}"), 3);
             pages.add(slot, one);
         }
         assert_eq!(pages.len(), 3);
-        assert_eq!(pages.of(&PagePath::from_folded("/2")).0, one);
-        assert_eq!(pages.of(&PagePath::other()).0, Tally { views: 7, visits: 7 });
-        assert_eq!(pages.of(&PagePath::from_folded("/9")).0, Tally::default());
+        assert_eq!(pages.of("/2").0, one);
+        assert_eq!(pages.of(PagePath::OTHER).0, Tally { views: 7, visits: 7 });
+        assert_eq!(pages.of("/9").0, Tally::default());
     }
 }

@@ -1,0 +1,286 @@
+//! The numbers of one site in memory.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::civil::Weekday;
+use jiff::tz::TimeZone;
+
+use super::Opened;
+use super::window::Window;
+use crate::rows::{Addition, Calendar, LocalDay, PageSlot, Pages, Span, timestamp};
+use crate::sites::{Placed, Site, SiteNumber};
+use crate::words::{Day, Figure, Numbers, PageNumbers, PagePath, Peak, SiteId, Tally, UnixMillis};
+
+/// What the store kept of a site.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    /// The weekday that the site's weeks begin with.
+    pub first_weekday: Option<Weekday>,
+    /// All time, adjustments included.
+    pub total: Tally,
+    /// Calendar rows with their visitors, at least as far back as last month and this year reach.
+    pub days: Vec<(Day, Tally, u64)>,
+    /// Minute rows of the last 24 hours.
+    pub minutes: Vec<(u64, Tally)>,
+    /// All-time pages.
+    pub pages: Vec<(PagePath, Tally)>,
+    /// The highest online number and its moment.
+    pub peak: Option<(u32, UnixMillis)>,
+    /// The last counted beacon.
+    pub last_beacon: Option<UnixMillis>,
+}
+
+pub(super) struct SiteCounts {
+    pub(super) id: SiteId,
+    pub(super) number: SiteNumber,
+    pages_max: u32,
+    online: AtomicI64,
+    online_window_ms: AtomicU64,
+    live: Mutex<Live>,
+}
+
+struct Live {
+    zone: TimeZone,
+    local: LocalDay,
+    /// The moment as text, made once a second.
+    written: (u64, Arc<str>),
+    calendar: Calendar,
+    total: Tally,
+    window: Window,
+    pages: Pages,
+    visitors: [(Day, u64); 2],
+    /// The peak that is in the journal, and so may be shown.
+    peak: Option<(u32, UnixMillis, Arc<str>)>,
+    /// The highest number seen.
+    seen: Option<(u32, UnixMillis)>,
+    last_beacon: Option<UnixMillis>,
+}
+
+impl SiteCounts {
+    pub(super) fn new(placed: &Placed, kept: &Kept, pages_max: u32, now: UnixMillis) -> SiteCounts {
+        let zone = placed.site.time_zone.clone();
+        let local = LocalDay::of(now, &zone);
+        let mut pages = Pages::default();
+        for (path, tally) in &kept.pages {
+            let slot = pages.slot(path.as_str(), pages_max);
+            pages.add(slot, *tally);
+        }
+        let mut window = Window::default();
+        kept.minutes.iter().for_each(|(minute, tally)| window.add(*minute, *tally));
+        let mut live = Live {
+            local,
+            written: (0, Arc::from("")),
+            calendar: calendar(local.day, kept),
+            total: kept.total,
+            window,
+            pages,
+            visitors: [(local.day, 0), (local.day.previous(), 0)],
+            peak: kept.peak.map(|(count, at)| (count, at, written(at, &zone))),
+            seen: kept.peak,
+            last_beacon: kept.last_beacon,
+            zone,
+        };
+        kept.days.iter().for_each(|(day, _, visitors)| live.set_visitors(*day, *visitors));
+        SiteCounts {
+            id: placed.site.id.clone(),
+            number: placed.number,
+            pages_max,
+            online: AtomicI64::new(0),
+            online_window_ms: AtomicU64::new(placed.site.online_window_ms),
+            live: Mutex::new(live),
+        }
+    }
+
+    /// Takes a changed configuration. Rows are kept by local date, so a new zone only says which
+    /// date comes next; a new first weekday needs the days of the store again.
+    pub(super) fn reconfigure(&self, site: &Site, kept: &Kept, now: UnixMillis) {
+        self.online_window_ms.store(site.online_window_ms, Ordering::Relaxed);
+        let mut live = self.live();
+        live.zone = site.time_zone.clone();
+        live.local = LocalDay::of(now, &live.zone);
+        live.written = (0, Arc::from(""));
+        live.peak = live.peak.take().map(|(count, at, _)| (count, at, written(at, &live.zone)));
+        let day = live.calendar.day().max(live.local.day);
+        live.calendar.advance(day);
+        let mut weeks = calendar(day, kept);
+        weeks.take_all_but_weeks_from(&live.calendar);
+        live.calendar = weeks;
+    }
+
+    pub(super) fn online_window_ms(&self) -> u64 {
+        self.online_window_ms.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn page_slot(&self, page: &str) -> PageSlot {
+        self.live().pages.slot(page, self.pages_max)
+    }
+
+    pub(super) fn add(&self, addition: &Addition<'_>, page: Option<PageSlot>, at: UnixMillis) {
+        let mut live = self.live();
+        live.calendar.add(addition.day, addition.tally);
+        live.window.add(addition.minute, addition.tally);
+        live.total += addition.tally;
+        if let Some(slot) = page {
+            live.pages.add(slot, addition.tally);
+        }
+        live.last_beacon = live.last_beacon.max(Some(at));
+    }
+
+    pub(super) fn beacon_at(&self, at: UnixMillis) {
+        let mut live = self.live();
+        live.last_beacon = live.last_beacon.max(Some(at));
+    }
+
+    /// Somebody came to (`change` 1) or went from (−1) a page.
+    pub(super) fn online(&self, page: PageSlot, change: i64, at: UnixMillis) {
+        let online = self.online.fetch_add(change, Ordering::AcqRel) + change;
+        let mut live = self.live();
+        if change > 0 {
+            live.pages.enter(page);
+            let online = u32::try_from(online).unwrap_or(0);
+            if live.seen.is_none_or(|(highest, _)| online > highest) {
+                live.seen = Some((online, at));
+            }
+        } else {
+            live.pages.leave(page);
+        }
+    }
+
+    pub(super) fn rising(&self) -> Option<(u32, UnixMillis)> {
+        let live = self.live();
+        let shown = live.peak.as_ref().map_or(0, |(count, _, _)| *count);
+        live.seen.filter(|(count, _)| *count > shown)
+    }
+
+    pub(super) fn raise_peak(&self, count: u32, at: UnixMillis) {
+        let mut live = self.live();
+        if live.peak.as_ref().is_none_or(|(highest, _, _)| count > *highest) {
+            live.peak = Some((count, at, written(at, &live.zone)));
+        }
+    }
+
+    pub(super) fn correct_visits(&self, opened: &Opened, ours: u64, theirs: u64) {
+        let mut live = self.live();
+        let (more, less) = (theirs.saturating_sub(ours), ours.saturating_sub(theirs));
+        let more = Tally { views: 0, visits: more };
+        live.total += more;
+        live.calendar.add(opened.day, more);
+        live.window.add(opened.minute, more);
+        live.total.visits = live.total.visits.saturating_sub(less);
+        live.calendar.take_away(opened.day, Tally { views: 0, visits: less });
+        live.window.take_away_visits(opened.minute, less);
+        if let Some(page) = opened.page {
+            live.pages.add(page, more);
+            live.pages.take_away_visits(page, less);
+        }
+    }
+
+    pub(super) fn set_visitors(&self, day: Day, count: u64) {
+        self.live().set_visitors(day, count);
+    }
+
+    pub(super) fn adjust(&self, day: Option<Day>, figure: Figure, amount: i64) {
+        let mut live = self.live();
+        let by = amount.unsigned_abs();
+        let tally = match figure {
+            Figure::Views => Tally { views: by, visits: 0 },
+            Figure::Visits => Tally { views: 0, visits: by },
+        };
+        // A day after the present one is not in the calendar yet; the store has it.
+        let day = day.filter(|day| *day <= live.calendar.day());
+        if amount >= 0 {
+            live.total += tally;
+            day.into_iter().for_each(|day| live.calendar.add(day, tally));
+        } else {
+            live.total.views = live.total.views.saturating_sub(tally.views);
+            live.total.visits = live.total.visits.saturating_sub(tally.visits);
+            day.into_iter().for_each(|day| live.calendar.take_away(day, tally));
+        }
+    }
+
+    pub(super) fn local_day(&self, now: UnixMillis) -> LocalDay {
+        self.live().local_day(now)
+    }
+
+    pub(super) fn extent(&self) -> (usize, Option<UnixMillis>) {
+        let live = self.live();
+        (live.pages.len(), live.last_beacon)
+    }
+
+    pub(super) fn numbers(&self, page: Option<&str>, now: UnixMillis) -> Numbers {
+        let online = u32::try_from(self.online.load(Ordering::Acquire)).unwrap_or(0);
+        let mut live = self.live();
+        let day = live.local_day(now).day;
+        live.calendar.advance(day);
+        live.window.advance(now.minute());
+        if live.written.0 != now.second() {
+            live.written = (now.second(), written(now, &live.zone));
+        }
+        let day = live.calendar.day();
+        Numbers {
+            site: self.id.clone(),
+            at: Arc::clone(&live.written.1),
+            online,
+            online_window_seconds: u32::try_from(self.online_window_ms() / 1_000).unwrap_or(u32::MAX),
+            total: live.total,
+            today: live.calendar.sum(Span::Today),
+            today_visitors: live.visitors(day),
+            yesterday: live.calendar.sum(Span::Yesterday),
+            yesterday_visitors: live.visitors(day.previous()),
+            this_week: live.calendar.sum(Span::ThisWeek),
+            last_week: live.calendar.sum(Span::LastWeek),
+            this_month: live.calendar.sum(Span::ThisMonth),
+            last_month: live.calendar.sum(Span::LastMonth),
+            this_year: live.calendar.sum(Span::ThisYear),
+            last_hour: live.window.last_hour(),
+            last_24_hours: live.window.last_24_hours(),
+            peak_online: live.peak.as_ref().map(|(count, _, at)| Peak { count: *count, at: Arc::clone(at) }),
+            page: page.map(|page| live.page_numbers(page)),
+        }
+    }
+
+    fn live(&self) -> MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Live {
+    fn local_day(&mut self, now: UnixMillis) -> LocalDay {
+        if !self.local.contains(now) {
+            self.local = LocalDay::of(now, &self.zone);
+        }
+        self.local
+    }
+
+    fn set_visitors(&mut self, day: Day, count: u64) {
+        if let Some(slot) = self.visitors.iter_mut().find(|(known, _)| *known == day) {
+            slot.1 = count;
+        } else if let Some(oldest) = self.visitors.iter_mut().min_by_key(|(known, _)| *known)
+            && oldest.0 < day
+        {
+            *oldest = (day, count);
+        }
+    }
+
+    fn visitors(&self, day: Day) -> u64 {
+        self.visitors.iter().find(|(known, _)| *known == day).map_or(0, |(_, count)| *count)
+    }
+
+    fn page_numbers(&self, page: &str) -> PageNumbers {
+        let (tally, online) = self.pages.of(page);
+        PageNumbers { path: PagePath::from_folded(page), views: tally.views, visits: tally.visits, online }
+    }
+}
+
+fn calendar(day: Day, kept: &Kept) -> Calendar {
+    let mut calendar = Calendar::new(day, kept.first_weekday.unwrap_or(Weekday::Monday));
+    kept.days.iter().filter(|(kept, ..)| *kept <= day).for_each(|(day, tally, _)| calendar.add(*day, *tally));
+    calendar
+}
+
+/// RFC 3339 with the offset of the zone, to the second.
+fn written(at: UnixMillis, zone: &TimeZone) -> Arc<str> {
+    let zoned = timestamp(at).to_zoned(zone.clone());
+    Arc::from(zoned.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string())
+}
