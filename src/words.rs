@@ -264,6 +264,17 @@ impl Record<'_> {
     }
 }
 
+/// The name of a journal stream: 64 random bits, drawn once and used by one process life only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId(pub u64);
+
+impl fmt::Display for StreamId {
+    /// 16 lower-case hex digits, as the stream's file and the store name it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
 /// Views and visits of some span of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {

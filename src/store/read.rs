@@ -1,0 +1,269 @@
+//! Reading rows back, as they are shown: counted, plus what was added, less what was taken away.
+
+use rusqlite::{Connection, OptionalExtension, Params, Row, named_params};
+
+use super::{Sequence, Store, StoreError};
+use crate::words::{Day, Figure, PagePath, SiteId, Tally, UnixMillis};
+
+/// What is kept of a site as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SiteRow {
+    /// All time, adjustments included.
+    pub total: Tally,
+    /// The highest online number and its moment, if anybody ever came.
+    pub peak: Option<(u32, UnixMillis)>,
+    /// The earliest moment among the folded beacons (of each fold, its last one is known).
+    pub first_beacon: Option<UnixMillis>,
+    /// The moment of the last counted beacon of any kind.
+    pub last_beacon: Option<UnixMillis>,
+    /// How many pages have rows of their own, `(other)` left out.
+    pub pages: u32,
+    /// When the row changed last.
+    pub sequence: Sequence,
+}
+
+/// One day of a site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DayRow {
+    /// The date in the site's time zone.
+    pub day: Day,
+    /// Views and visits, adjustments of this day included.
+    pub tally: Tally,
+    /// Distinct visitors, as of the last fold.
+    pub visitors: u64,
+}
+
+/// One page on one day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageDayRow {
+    /// The date in the site's time zone.
+    pub day: Day,
+    /// The page.
+    pub path: PagePath,
+    /// Its views, and the visits that began with it.
+    pub tally: Tally,
+}
+
+/// One of the growing values that a shown number is made of: counted plus added less removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// Counted from beacons.
+    Counted(Figure),
+    /// Added by adjustments.
+    Added(Figure),
+    /// Taken away by adjustments.
+    Removed(Figure),
+}
+
+/// The name of a growing value of a site.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RowKey {
+    /// Of the total. Adjustments of a day are contained here too; the baseline of an old counter is
+    /// what the total has beyond all days.
+    Total(Measure),
+    /// Of one day.
+    Day(Day, Measure),
+    /// Of one page, all time; pages are not adjusted.
+    Page(PagePath, Figure),
+}
+
+/// A growing value as it stands now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowValue {
+    /// Which.
+    pub row: RowKey,
+    /// How much; never 0.
+    pub value: u64,
+    /// The last change of its row.
+    pub sequence: Sequence,
+}
+
+impl Store {
+    /// The site as a whole; `None` if nothing was ever kept of it.
+    ///
+    /// # Errors
+    /// When the file cannot be read, as with every call below.
+    pub fn site(&self, id: &SiteId) -> Result<Option<SiteRow>, StoreError> {
+        self.read("read a site", |connection| {
+            let mut statement = connection.prepare_cached(include_str!("sql/read_site.sql"))?;
+            statement.query_row(named_params! { ":id": id }, site_row).optional()
+        })
+    }
+
+    /// Every site that something is kept of, by name; some may not be configured any more.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn site_ids(&self) -> Result<Vec<SiteId>, StoreError> {
+        self.read("read the sites", |connection| {
+            list(connection, include_str!("sql/read_site_ids.sql"), [], |row| row.get(0))
+        })
+    }
+
+    /// The days from `first` to `last`, both included, that have a row, in order.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn days(&self, id: &SiteId, first: Day, last: Day) -> Result<Vec<DayRow>, StoreError> {
+        let range = named_params! { ":id": id, ":first": first, ":last": last };
+        self.read("read days", |connection| {
+            list(connection, include_str!("sql/read_days.sql"), range, |row| {
+                Ok(DayRow { day: row.get(0)?, tally: tally(row, 1)?, visitors: row.get(3)? })
+            })
+        })
+    }
+
+    /// The minutes from `since` on (minutes since the epoch) that have a row, in order.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn minutes(&self, id: &SiteId, since: u64) -> Result<Vec<(u64, Tally)>, StoreError> {
+        let range = named_params! { ":id": id, ":since": since };
+        self.read("read minutes", |connection| {
+            list(connection, include_str!("sql/read_minutes.sql"), range, |row| {
+                Ok((row.get(0)?, tally(row, 1)?))
+            })
+        })
+    }
+
+    /// Every page of the site with its sums of all time, in the order in which they came.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn pages(&self, id: &SiteId) -> Result<Vec<(PagePath, Tally)>, StoreError> {
+        self.read("read pages", |connection| {
+            list(connection, include_str!("sql/read_pages.sql"), named_params! { ":id": id }, |row| {
+                Ok((row.get(0)?, tally(row, 1)?))
+            })
+        })
+    }
+
+    /// Pages of the days from `first` to `last`, both included, as far back as details are kept.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn page_days(&self, id: &SiteId, first: Day, last: Day) -> Result<Vec<PageDayRow>, StoreError> {
+        let range = named_params! { ":id": id, ":first": first, ":last": last };
+        self.read("read pages of days", |connection| {
+            list(connection, include_str!("sql/read_page_days.sql"), range, |row| {
+                Ok(PageDayRow { day: row.get(0)?, path: row.get(1)?, tally: tally(row, 2)? })
+            })
+        })
+    }
+
+    /// The sketches of all days that have not been closed yet.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn open_sketches(&self) -> Result<Vec<(SiteId, Day, Vec<u8>)>, StoreError> {
+        self.read("read sketches", |connection| {
+            list(connection, include_str!("sql/read_sketches.sql"), [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
+        })
+    }
+
+    /// The number of the last transaction.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn sequence(&self) -> Result<Sequence, StoreError> {
+        self.read("read the sequence", |connection| {
+            connection.prepare_cached(include_str!("sql/read_sequence.sql"))?.query_row([], |row| row.get(0))
+        })
+    }
+
+    /// The growing values of every row of the site that changed after `since`: those of the total,
+    /// of days and of pages. A value of 0 is left out, for it never was anything else. Minutes,
+    /// visitors, peak and pages of single days are no growing values, or nobody's but this node's,
+    /// and are not among them.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn changed_since(&self, id: &SiteId, since: Sequence) -> Result<Vec<RowValue>, StoreError> {
+        self.read("read changed rows", |connection| {
+            let mut values = Vec::new();
+            for (kind, sql) in CHANGED {
+                let mut statement = connection.prepare_cached(sql)?;
+                let mut rows = statement.query(named_params! { ":id": id, ":since": since })?;
+                while let Some(row) = rows.next()? {
+                    push_values(&mut values, *kind, row)?;
+                }
+            }
+            Ok(values)
+        })
+    }
+}
+
+#[derive(Clone, Copy)]
+enum RowKind {
+    Total,
+    Day,
+    Page,
+}
+
+const CHANGED: &[(RowKind, &str)] = &[
+    (RowKind::Total, include_str!("sql/read_total_changed.sql")),
+    (RowKind::Day, include_str!("sql/read_days_changed.sql")),
+    (RowKind::Page, include_str!("sql/read_pages_changed.sql")),
+];
+
+/// The measures of a total or a day, in the order of the columns behind the sequence.
+const MEASURES: [Measure; 6] = [
+    Measure::Counted(Figure::Views),
+    Measure::Counted(Figure::Visits),
+    Measure::Added(Figure::Views),
+    Measure::Added(Figure::Visits),
+    Measure::Removed(Figure::Views),
+    Measure::Removed(Figure::Visits),
+];
+
+fn push_values(values: &mut Vec<RowValue>, kind: RowKind, row: &Row<'_>) -> rusqlite::Result<()> {
+    let sequence = row.get(0)?;
+    let keys: Vec<RowKey> = match kind {
+        RowKind::Total => MEASURES.map(RowKey::Total).into(),
+        RowKind::Day => {
+            let day = row.get(1 + MEASURES.len())?;
+            MEASURES.map(|measure| RowKey::Day(day, measure)).into()
+        }
+        RowKind::Page => {
+            let path: PagePath = row.get(3)?;
+            [Figure::Views, Figure::Visits].map(|figure| RowKey::Page(path.clone(), figure)).into()
+        }
+    };
+    for (place, key) in keys.into_iter().enumerate() {
+        let value = row.get(1 + place)?;
+        if value > 0 {
+            values.push(RowValue { row: key, value, sequence });
+        }
+    }
+    Ok(())
+}
+
+/// Every row of a query.
+pub(super) fn list<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    connection.prepare_cached(sql)?.query_map(params, read)?.collect()
+}
+
+/// The views and visits in two neighbouring columns.
+fn tally(row: &Row<'_>, first: usize) -> rusqlite::Result<Tally> {
+    Ok(Tally { views: row.get(first)?, visits: row.get(first + 1)? })
+}
+
+fn site_row(row: &Row<'_>) -> rusqlite::Result<SiteRow> {
+    let peak_online: u32 = row.get("peak_online")?;
+    let peak_at: Option<UnixMillis> = row.get("peak_at")?;
+    Ok(SiteRow {
+        total: tally(row, 0)?,
+        peak: peak_at.map(|at| (peak_online, at)),
+        first_beacon: row.get("first_beacon_at")?,
+        last_beacon: row.get("last_beacon_at")?,
+        pages: row.get("pages")?,
+        sequence: row.get("sequence")?,
+    })
+}

@@ -1,0 +1,10 @@
+INSERT INTO day (site, day, views_added, views_removed, visits_added, visits_removed, sequence)
+VALUES (:site, :day, :views_added, :views_removed, :visits_added, :visits_removed, :sequence)
+ON CONFLICT (site, day) DO UPDATE SET
+    views_added = views_added + excluded.views_added,
+    views_removed = views_removed + excluded.views_removed,
+    visits_added = visits_added + excluded.visits_added,
+    visits_removed = visits_removed + excluded.visits_removed,
+    sequence = excluded.sequence
+RETURNING views + views_added - views_removed,
+          visits + visits_added - visits_removed

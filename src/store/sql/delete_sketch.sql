@@ -1,0 +1,1 @@
+DELETE FROM sketch WHERE site = :site AND day = :day

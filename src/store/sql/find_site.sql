@@ -1,0 +1,1 @@
+SELECT number FROM site WHERE id = :id

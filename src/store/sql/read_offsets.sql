@@ -1,0 +1,1 @@
+SELECT stream, applied FROM stream ORDER BY stream

@@ -1,0 +1,4 @@
+SELECT path, views, visits
+FROM page
+WHERE site = (SELECT number FROM site WHERE id = :id)
+ORDER BY number

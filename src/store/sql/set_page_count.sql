@@ -1,0 +1,1 @@
+UPDATE site SET pages = :pages WHERE number = :site
