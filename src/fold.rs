@@ -1,4 +1,32 @@
-//! The fold.
+//! The fold: from the journal to what is kept.
+//!
+//! Every second the new records of all streams, merged by time, are added up and stored in one
+//! transaction together with the offsets they reach to. The same code does it at a start, from
+//! older offsets: crash recovery is not a second path. The fold is the one place that decides
+//! visits and visitors; where memory decided otherwise, it is corrected.
+//!
+//! A store that refuses holds up nothing but itself: records are folded on in memory, and the next
+//! transaction that succeeds takes all that has gathered, with its offsets.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::sync::Arc;
+
+use crate::count::{Counts, Opened};
+use crate::journal::{Journal, Reading, merge};
+use crate::rows::{Addition, DayVisitors, RowChanges, Seen, SiteChanges, Sketch, step};
+use crate::store::{Prune, Store, StoreError};
+use crate::words::{Day, Kind, Record, SiteId, StreamId, Tally, Touch, UnixMillis, VisitorId};
+
+/// Records folded before a start hands them to the store: a bound on memory, and the most that is
+/// done again if the start is interrupted.
+const START_RECORDS_MAX: u64 = 1_000_000;
+/// Minute rows are kept for 25 hours: the longest window, and an hour of slack.
+const MINUTES_KEPT: u64 = 25 * 60;
+/// The most rows that a step of retention deletes, so that a fold never waits long.
+const PRUNED_ROWS_MAX: u32 = 5_000;
+/// A day whose date is this many days back is over in every time zone, and so is its visit window.
+const CLOSED_AFTER_DAYS: i32 = 2;
 
 /// What the fold is told.
 #[derive(Clone, Copy, Debug)]
@@ -7,4 +35,346 @@ pub struct Options {
     pub interval_ms: u64,
     /// How long pages of single days are kept, in days.
     pub details_days: u32,
+}
+
+/// Why a fold did not succeed. What was folded is kept in memory and tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum FoldError {
+    /// A stream could not be read.
+    #[error("the fold cannot read the journal: {0}")]
+    Journal(#[from] io::Error),
+    /// The store refused.
+    #[error("the fold cannot store what it counted: {0}")]
+    Store(#[from] StoreError),
+}
+
+/// What a worker has published when a fold begins.
+#[derive(Debug, Default)]
+pub struct Cut {
+    /// Streams and how far they reach.
+    pub published: BTreeMap<StreamId, u64>,
+    /// Visits that memory opened in the same records.
+    pub opened: Vec<Opened>,
+}
+
+/// What a fold did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Folded {
+    /// Records that were added up.
+    pub records: u64,
+    /// Records that were applied before and only brought the visits back.
+    pub known: u64,
+}
+
+/// The fold of one machine.
+pub struct Fold {
+    options: Options,
+    visit_window_ms: u64,
+    journal: Arc<Journal>,
+    store: Store,
+    state: State,
+    /// How far the workers have published, and what memory decided about visits up to there.
+    cut: Cut,
+    /// What the fold decided in the same records, as far as it got.
+    theirs: Vec<Opened>,
+}
+
+/// What has been added up since the last transaction, and what later records depend on.
+#[derive(Default)]
+struct State {
+    /// Visitors in an open visit, and the last moment of each.
+    visits: HashMap<VisitorId, UnixMillis>,
+    sites: HashMap<SiteId, FoldedSite>,
+    /// How far each stream was read.
+    read: BTreeMap<StreamId, u64>,
+    /// How far each stream is applied in the store.
+    applied: BTreeMap<StreamId, u64>,
+    records: u64,
+}
+
+#[derive(Default)]
+struct FoldedSite {
+    changes: SiteChanges,
+    changed: bool,
+    /// The open days' visitors, and whether they changed.
+    sketches: BTreeMap<Day, (Sketch, bool)>,
+}
+
+impl Fold {
+    /// Takes over the store and the journal, and folds what was left over in every stream.
+    ///
+    /// # Errors
+    /// When a stream cannot be read or the store refuses.
+    pub fn open(
+        options: Options,
+        visit_window_ms: u64,
+        journal: Arc<Journal>,
+        store: Store,
+    ) -> Result<(Fold, Folded), FoldError> {
+        let mut state = State { applied: store.offsets()?.into_iter().collect(), ..State::default() };
+        for (site, day, bytes) in store.open_sketches()? {
+            // A sketch that cannot be read begins anew; its number of before stays until it is passed.
+            let sketch = Sketch::from_bytes(&bytes).unwrap_or_default();
+            state.sites.entry(site).or_default().sketches.insert(day, (sketch, false));
+        }
+        let mut fold =
+            Fold { options, visit_window_ms, journal, store, state, cut: Cut::default(), theirs: Vec::new() };
+        let folded = fold.fold_left_over()?;
+        Ok((fold, folded))
+    }
+
+    fn fold_left_over(&mut self) -> Result<Folded, FoldError> {
+        let streams = self.journal.streams();
+        // Streams that lost their file are done with.
+        let gone: Vec<_> =
+            self.state.applied.keys().filter(|id| !streams.contains_key(id)).copied().collect();
+        if !gone.is_empty() {
+            self.store.forget_streams(&gone)?;
+            gone.iter().for_each(|id| drop(self.state.applied.remove(id)));
+        }
+        let readings = streams
+            .into_iter()
+            .map(|(id, stream)| Reading { id, from: 0, to: stream.length, stream })
+            .collect();
+        let mut folded = Folded::default();
+        let (state, store, window) = (&mut self.state, &mut self.store, self.visit_window_ms);
+        merge(&self.journal, readings, |record, stream, behind| {
+            if state.applied.get(&stream).is_some_and(|applied| behind <= *applied) {
+                state.remember(record, window);
+                folded.known += 1;
+                return Ok(());
+            }
+            state.take(record, window);
+            state.read.insert(stream, behind);
+            folded.records += 1;
+            if folded.records.is_multiple_of(START_RECORDS_MAX) {
+                state.forget_closed_visits(record.at(), window);
+                state.apply(store)?;
+            }
+            Ok::<(), FoldError>(())
+        })?;
+        state.apply(store)?;
+        Ok(folded)
+    }
+
+    /// Folds what the workers have published, corrects what memory decided, and stores it.
+    ///
+    /// # Errors
+    /// When a stream cannot be read or the store refuses. Nothing is lost: the next fold takes it
+    /// up where this one stood.
+    pub fn run(&mut self, cuts: Vec<Cut>, counts: &Counts, now: UnixMillis) -> Result<Folded, FoldError> {
+        for cut in cuts {
+            self.cut.opened.extend(cut.opened);
+            self.cut.published.extend(cut.published);
+        }
+        let mut folded = Folded::default();
+        let (state, theirs, window) = (&mut self.state, &mut self.theirs, self.visit_window_ms);
+        let readings = state.unread(&self.cut.published, &self.journal);
+        merge(&self.journal, readings, |record, stream, behind| {
+            if let Some(touch) = state.take(record, window) {
+                theirs.extend(counts.opened_by(touch));
+            }
+            state.read.insert(stream, behind);
+            folded.records += 1;
+            Ok::<(), io::Error>(())
+        })?;
+        counts.correct(&self.cut.opened, theirs);
+        theirs.clear();
+        self.cut = Cut::default();
+        state.forget_closed_visits(now, window);
+        state.close_days(now);
+        state.show_visitors(counts);
+        state.apply(&mut self.store)?;
+        Ok(folded)
+    }
+
+    /// Forgets streams that are applied and no longer needed, and details that are too old.
+    ///
+    /// # Errors
+    /// When a file cannot be removed or the store refuses.
+    pub fn tidy(&mut self, now: UnixMillis) -> Result<(), FoldError> {
+        let gone = self.journal.forgettable(&self.state.applied, now);
+        if !gone.is_empty() {
+            self.store.checkpoint()?;
+            self.journal.forget(&gone)?;
+            self.store.forget_streams(&gone)?;
+            for id in &gone {
+                self.state.applied.remove(id);
+                self.state.read.remove(id);
+            }
+        }
+        let today = Day(i32::try_from(now.second() / 86_400).unwrap_or(i32::MAX));
+        let kept = i32::try_from(self.options.details_days).unwrap_or(i32::MAX);
+        self.store.prune(&Prune {
+            details_before: Day(today.0.saturating_sub(kept)),
+            minutes_before: now.minute().saturating_sub(MINUTES_KEPT),
+            rows_max: PRUNED_ROWS_MAX,
+        })?;
+        Ok(())
+    }
+
+    /// The store, for what is not folding: adjustments, backups, reading rows.
+    pub fn store(&mut self) -> &mut Store {
+        &mut self.store
+    }
+
+    /// Records that are folded and not stored yet, because the store refuses.
+    #[must_use]
+    pub fn unstored(&self) -> u64 {
+        self.state.records
+    }
+
+    /// Visitors whose visit is open.
+    #[must_use]
+    pub fn open_visits(&self) -> usize {
+        self.state.visits.len()
+    }
+
+    /// Bytes of the journal that are published and not applied.
+    #[must_use]
+    pub fn unapplied_bytes(&self) -> u64 {
+        let applied = |id: &StreamId| self.state.applied.get(id).copied().unwrap_or(0);
+        self.journal.streams().iter().map(|(id, stream)| stream.length.saturating_sub(applied(id))).sum()
+    }
+
+    /// Forgets what is folded of a site and not stored.
+    pub fn remove_site(&mut self, site: &SiteId) {
+        self.state.sites.remove(site);
+    }
+}
+
+impl State {
+    /// The parts of streams that are published and were not read yet.
+    fn unread(&self, published: &BTreeMap<StreamId, u64>, journal: &Journal) -> Vec<Reading> {
+        let streams = journal.streams();
+        let reading = |(id, to): (&StreamId, &u64)| {
+            let from = self.read.get(id).or_else(|| self.applied.get(id)).copied().unwrap_or(0);
+            let stream = streams.get(id).filter(|_| *to > from)?.clone();
+            Some(Reading { id: *id, stream, from, to: *to })
+        };
+        published.iter().filter_map(reading).collect()
+    }
+
+    /// Adds a record up. Gives back the touch that opened a visit.
+    fn take<'a, 'r>(&mut self, record: &'a Record<'r>, visit_window_ms: u64) -> Option<&'a Touch<'r>> {
+        self.records += 1;
+        match record {
+            Record::Peak { site, count, at } => {
+                self.site(site).changes.raise_peak(*count, *at);
+                None
+            }
+            Record::Touch(touch) => self.take_touch(touch, visit_window_ms).then_some(touch),
+        }
+    }
+
+    fn take_touch(&mut self, touch: &Touch<'_>, visit_window_ms: u64) -> bool {
+        let opened = self.visit(touch, visit_window_ms);
+        let site = self.site(touch.site);
+        site.changes.last_beacon = site.changes.last_beacon.max(Some(touch.at));
+        if touch.kind == Kind::View {
+            let tally = Tally { views: 1, visits: u64::from(opened) };
+            site.changes.add(&Addition {
+                day: touch.day,
+                minute: touch.at.minute(),
+                page: touch.page,
+                tally,
+            });
+        }
+        if touch.kind != Kind::Leave {
+            let (sketch, changed) = site.sketches.entry(touch.day).or_default();
+            sketch.insert(touch.visitor);
+            *changed = true;
+        }
+        opened
+    }
+
+    /// Brings a visit back from a record that was applied before.
+    fn remember(&mut self, record: &Record<'_>, visit_window_ms: u64) {
+        if let Record::Touch(touch) = record {
+            self.visit(touch, visit_window_ms);
+        }
+    }
+
+    /// Decides whether a touch opens a visit.
+    fn visit(&mut self, touch: &Touch<'_>, visit_window_ms: u64) -> bool {
+        if let Some(last) = touch.previous.and_then(|previous| self.visits.remove(&previous)) {
+            self.visits.entry(touch.visitor).or_insert(last);
+        }
+        let last = self.visits.get(&touch.visitor).copied();
+        let seen = last.map(|last| Seen { gap_ms: touch.at.since(last), in_visit: true });
+        let step = step(touch.kind, seen, visit_window_ms);
+        if step.in_visit {
+            self.visits.insert(touch.visitor, last.map_or(touch.at, |last| last.max(touch.at)));
+        } else if last.is_some() {
+            self.visits.remove(&touch.visitor);
+        }
+        step.opened
+    }
+
+    fn site(&mut self, id: &str) -> &mut FoldedSite {
+        if !self.sites.contains_key(id) {
+            let id = SiteId::parse(id).expect("the journal holds ids that were parsed at the door");
+            self.sites.insert(id, FoldedSite::default());
+        }
+        let site = self.sites.get_mut(id).expect("was inserted above");
+        site.changed = true;
+        site
+    }
+
+    fn forget_closed_visits(&mut self, now: UnixMillis, visit_window_ms: u64) {
+        self.visits.retain(|_, last| now.since(*last) <= visit_window_ms);
+    }
+
+    /// Days that are over everywhere keep their number and drop their sketch.
+    fn close_days(&mut self, now: UnixMillis) {
+        let today = i32::try_from(now.second() / 86_400).unwrap_or(i32::MAX);
+        for site in self.sites.values_mut() {
+            let closed = |day: &Day| day.0.saturating_add(CLOSED_AFTER_DAYS) < today;
+            while let Some(entry) = site.sketches.first_entry().filter(|entry| closed(entry.key())) {
+                let (day, (sketch, _)) = entry.remove_entry();
+                site.changes.visitors.insert(day, DayVisitors { count: sketch.count(), sketch: None });
+                site.changed = true;
+            }
+        }
+    }
+
+    fn show_visitors(&self, counts: &Counts) {
+        for (id, site) in self.sites.iter().filter(|(_, site)| site.changed) {
+            for (day, (sketch, _)) in site.sketches.iter().filter(|(_, (_, changed))| *changed) {
+                counts.set_visitors(id.as_str(), *day, sketch.count());
+            }
+        }
+    }
+
+    /// Hands everything that changed to the store, with the offsets it reaches to.
+    fn apply(&mut self, store: &mut Store) -> Result<(), StoreError> {
+        let mut changes = RowChanges::default();
+        for (id, site) in self.sites.iter_mut().filter(|(_, site)| site.changed) {
+            for (day, (sketch, _)) in site.sketches.iter().filter(|(_, (_, changed))| *changed) {
+                let visitors = DayVisitors { count: sketch.count(), sketch: Some(sketch.to_bytes()) };
+                site.changes.visitors.insert(*day, visitors);
+            }
+            changes.sites.insert(id.clone(), std::mem::take(&mut site.changes));
+        }
+        let covered: Vec<_> = self.read.iter().map(|(id, to)| (*id, *to)).collect();
+        let moved = covered.iter().any(|(id, to)| self.applied.get(id) != Some(to));
+        if changes.sites.is_empty() && !moved {
+            return Ok(());
+        }
+        let applied = store.apply(&changes, &covered);
+        for (id, changes) in changes.sites {
+            let Some(site) = self.sites.get_mut(&id) else { continue };
+            if applied.is_err() {
+                site.changes = changes;
+                continue;
+            }
+            site.changed = false;
+            site.sketches.values_mut().for_each(|(_, changed)| *changed = false);
+        }
+        applied?;
+        self.applied.extend(covered);
+        self.records = 0;
+        self.sites.retain(|_, site| !site.sketches.is_empty());
+        Ok(())
+    }
 }

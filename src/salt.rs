@@ -1,1 +1,165 @@
-//! To be written.
+//! The days' secret salts: made, kept, forgotten. The one place that draws random bytes.
+//!
+//! A visitor's id is a keyed hash under the salt of the site's day. Salts lie in one small file,
+//! readable by its owner alone, that is replaced whole: a line for each day that is still in use.
+//! Once no site can need a day's salt any more (its day is over everywhere and the visit window
+//! after midnight has passed) the file is written without it, and the ids of that day can no longer
+//! be traced to anybody. A salt is on disk before the first id is made with it, so a restart does
+//! not count people twice. No backup holds salts.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError, RwLock};
+
+use crate::words::{Day, Salt};
+
+/// Why the salts cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SaltError {
+    /// The file could not be read or replaced.
+    #[error("cannot {doing} {}: {source}", path.display())]
+    File {
+        /// What was tried.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A line is not a day and 32 hexadecimal digits.
+    #[error("{} line {line} is not a day and a salt; remove the line: visitors of that day may count once more", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// The system gave no random bytes.
+    #[error("the system gives no random bytes: {0}")]
+    Random(getrandom::Error),
+}
+
+/// The salts of the days in use.
+pub struct Salts {
+    path: PathBuf,
+    days: RwLock<BTreeMap<Day, Salt>>,
+    /// Held while the file is replaced.
+    writing: Mutex<()>,
+}
+
+impl Salts {
+    /// Opens the file, which need not exist yet.
+    ///
+    /// # Errors
+    /// When it cannot be read or holds something else.
+    pub fn open(path: PathBuf) -> Result<Salts, SaltError> {
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(source) => return Err(SaltError::File { doing: "read", path, source }),
+        };
+        let mut days = BTreeMap::new();
+        for (n, line) in text.lines().enumerate() {
+            let Some((day, salt)) = parse(line) else { return Err(SaltError::Line { path, line: n + 1 }) };
+            days.insert(day, salt);
+        }
+        Ok(Salts { path, days: RwLock::new(days), writing: Mutex::default() })
+    }
+
+    /// The salt of a day, if it was made and not forgotten.
+    #[must_use]
+    pub fn of(&self, day: Day) -> Option<Salt> {
+        self.days.read().unwrap_or_else(PoisonError::into_inner).get(&day).copied()
+    }
+
+    /// Makes the salts of those days that have none, and forgets all days before `oldest`.
+    /// Returns whether anything changed.
+    ///
+    /// # Errors
+    /// When the file cannot be replaced; then nothing changed.
+    pub fn keep(&self, wanted: &[Day], oldest: Day) -> Result<bool, SaltError> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.days.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut days: BTreeMap<Day, Salt> = before.range(oldest..).map(|(day, salt)| (*day, *salt)).collect();
+        for day in wanted.iter().filter(|day| **day >= oldest) {
+            if !days.contains_key(day) {
+                days.insert(*day, Salt(random()?));
+            }
+        }
+        if days == before {
+            return Ok(false);
+        }
+        let refused = |source| SaltError::File { doing: "replace", path: self.path.clone(), source };
+        replace(&self.path, &days).map_err(refused)?;
+        *self.days.write().unwrap_or_else(PoisonError::into_inner) = days;
+        Ok(true)
+    }
+}
+
+/// Random bytes from the system.
+///
+/// # Errors
+/// When the system has none to give.
+pub fn random<const N: usize>() -> Result<[u8; N], SaltError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(SaltError::Random)?;
+    Ok(bytes)
+}
+
+fn parse(line: &str) -> Option<(Day, Salt)> {
+    let (day, digits) = line.split_once(' ')?;
+    let mut salt = [0; 16];
+    if digits.len() != 2 * salt.len() || !digits.is_ascii() {
+        return None;
+    }
+    for (n, byte) in salt.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&digits[2 * n..2 * n + 2], 16).ok()?;
+    }
+    Some((day.parse().ok()?, Salt(salt)))
+}
+
+fn replace(path: &Path, days: &BTreeMap<Day, Salt>) -> io::Result<()> {
+    let fresh = path.with_extension("new");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+    for (day, salt) in days {
+        let digits: String = salt.0.iter().map(|byte| format!("{byte:02x}")).collect();
+        writeln!(file, "{day} {digits}")?;
+    }
+    file.sync_all()?;
+    fs::rename(&fresh, path)?;
+    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn salts_survive_a_restart_and_are_gone_once_forgotten() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("salts");
+        let salts = Salts::open(path.clone()).expect("opens");
+        assert!(salts.keep(&[Day(10), Day(11)], Day(10)).expect("writes"));
+        assert!(!salts.keep(&[Day(10), Day(11)], Day(10)).expect("writes"));
+        let ten = salts.of(Day(10));
+        assert!(ten.is_some() && ten != salts.of(Day(11)));
+        assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
+        let again = Salts::open(path.clone()).expect("opens");
+        assert_eq!(again.of(Day(10)), ten);
+        again.keep(&[Day(12)], Day(11)).expect("writes");
+        assert_eq!(again.of(Day(10)), None);
+        assert_eq!(fs::read_to_string(&path).expect("there").lines().count(), 2);
+    }
+
+    #[test]
+    fn a_damaged_line_is_named() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("salts");
+        fs::write(&path, "2026-01-01 00112233445566778899aabbccddeeff\n2026-01-02 short\n").expect("writes");
+        assert!(matches!(Salts::open(path), Err(SaltError::Line { line: 2, .. })));
+    }
+}

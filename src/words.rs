@@ -168,6 +168,17 @@ impl std::borrow::Borrow<str> for PagePath {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VisitorId(pub u64);
 
+/// The secret of one day: ids made with it mean nothing to anyone who does not have it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Salt(pub [u8; 16]);
+
+impl fmt::Debug for Salt {
+    /// Says that there is one and never what it is, so that no log line can give it away.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Salt(secret)")
+    }
+}
+
 /// A stream of the journal: 64 random bits, written by one process life only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId(pub u64);
@@ -261,17 +272,6 @@ impl Record<'_> {
             Record::Touch(touch) => touch.at,
             Record::Peak { at, .. } => *at,
         }
-    }
-}
-
-/// The name of a journal stream: 64 random bits, drawn once and used by one process life only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StreamId(pub u64);
-
-impl fmt::Display for StreamId {
-    /// 16 lower-case hex digits, as the stream's file and the store name it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
     }
 }
 

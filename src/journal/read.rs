@@ -126,12 +126,12 @@ impl Cursor {
 /// its stream and the offset behind it to `take`.
 ///
 /// # Errors
-/// When a stream cannot be read or a record in it is not sound.
-pub fn merge(
+/// When a stream cannot be read, a record in it is not sound, or `take` says so.
+pub fn merge<E: From<io::Error>>(
     journal: &Journal,
     readings: Vec<Reading>,
-    mut take: impl FnMut(&Record<'_>, StreamId, u64),
-) -> io::Result<()> {
+    mut take: impl FnMut(&Record<'_>, StreamId, u64) -> Result<(), E>,
+) -> Result<(), E> {
     let header = u64::try_from(HEADER_BYTES).unwrap_or(0);
     let cursor =
         |reading: Reading| Cursor { base: reading.from.max(header), buffer: Vec::new(), place: 0, reading };
@@ -145,10 +145,10 @@ pub fn merge(
         let Some((_, n)) = waiting.min() else { return Ok(()) };
         let cursor = &mut cursors[n];
         let Some((record, bytes)) = record::decode(&cursor.buffer[cursor.place..]) else {
-            return Err(cursor.damage());
+            return Err(cursor.damage().into());
         };
         let behind = cursor.offset() + u64::try_from(bytes).unwrap_or(0);
-        take(&record, cursor.reading.id, behind);
+        take(&record, cursor.reading.id, behind)?;
         cursor.place += bytes;
         moments[n] = cursor.moment(journal)?;
     }

@@ -33,7 +33,11 @@ fn moments(journal: &Journal) -> Vec<u64> {
     let readings =
         journal.streams().into_iter().map(|(id, stream)| Reading { id, from: 0, to: stream.length, stream });
     let mut seen = Vec::new();
-    merge(journal, readings.collect(), |record, _, _| seen.push(record.at().0)).expect("readable");
+    merge(journal, readings.collect(), |record, _, _| {
+        seen.push(record.at().0);
+        Ok::<(), io::Error>(())
+    })
+    .expect("readable");
     seen
 }
 
