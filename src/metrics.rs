@@ -1,1 +1,306 @@
-//! To be written.
+//! The registry and the text page.
+//!
+//! Names follow Prometheus: `headcount_` first, base units, `_total` for counters. What belongs to
+//! the process is a metric here; what belongs to a site is read from the counts when the page is
+//! asked for, because a child of a metric vector costs more memory than a quiet site. The room knows
+//! no other: those who count call its methods, those who are measured are asked by the admin page.
+
+use prometheus::core::Collector;
+use prometheus::{
+    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts,
+    Registry, TextEncoder,
+};
+
+use crate::words::Kind;
+
+/// From a tenth of a millisecond, a beacon in memory, to what nobody waits for.
+const REQUEST_SECONDS: [f64; 13] =
+    [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
+/// From an idle second's fold to a store in trouble.
+const FOLD_SECONDS: [f64; 10] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 10.0];
+
+/// How many kinds of beacons there are.
+const KINDS: usize = Kind::ALL.len();
+
+/// Everything that is counted about the process.
+pub struct Metrics {
+    registry: Registry,
+    parsed: [IntCounter; KINDS],
+    counted: [IntCounter; KINDS],
+    failed: [IntCounter; KINDS],
+    refused: Vec<[IntCounter; KINDS]>,
+    malformed: IntCounterVec,
+    by_protocol: IntCounterVec,
+    responses: IntCounterVec,
+    request_seconds: HistogramVec,
+    /// Beacons that named no origin at all and were counted.
+    pub without_origin: IntCounter,
+    /// Beacons that a trusted proxy sent without naming the client.
+    pub forwarding_missing: IntCounter,
+    /// Beacons with a forwarding header from a peer that is not trusted.
+    pub forwarding_ignored: IntCounter,
+    /// Connections that are open.
+    pub connections: IntGauge,
+    /// Connections closed at once because `connections_max` was reached.
+    pub connections_refused: IntCounter,
+    /// Accepts that the system refused.
+    pub accept_errors: IntCounter,
+    /// Turns whose records could not be written.
+    pub journal_write_errors: IntCounter,
+    /// Turns that were written.
+    pub journal_writes: IntCounter,
+    /// Records that were written.
+    pub journal_records: IntCounter,
+    /// Time that a fold took.
+    pub fold_seconds: Histogram,
+    /// Folds that did not reach the store.
+    pub store_errors: IntCounter,
+    /// When the store last took a fold, seconds since 1970.
+    pub store_last_success: Gauge,
+    /// Whether the last reload succeeded.
+    pub reload_successful: IntGauge,
+    /// When the configuration was last taken over, seconds since 1970.
+    pub reload_success_time: Gauge,
+    /// Workers whose loop has not turned for long.
+    pub workers_stalled: IntGauge,
+}
+
+impl Metrics {
+    /// A registry with every metric; `reasons` are the labels of the reasons not to count.
+    #[must_use]
+    pub fn new(reasons: &[&'static str], version: &str) -> Metrics {
+        let r = Registry::new();
+        let parsed =
+            counters(&r, "headcount_beacons_parsed_total", "Beacons that were understood.", &["kind"]);
+        let outcomes = counters(
+            &r,
+            "headcount_beacons_total",
+            "Beacons by outcome; parsed = counted + refused + failed.",
+            &["kind", "outcome", "reason"],
+        );
+        let outcome = |outcome: &str, reason: &str| {
+            Kind::ALL.map(|kind| outcomes.with_label_values(&[kind.as_str(), outcome, reason]))
+        };
+        build_info(&r, version);
+        Metrics {
+            parsed: Kind::ALL.map(|kind| parsed.with_label_values(&[kind.as_str()])),
+            counted: outcome("counted", ""),
+            failed: outcome("failed", "journal"),
+            refused: reasons.iter().map(|reason| outcome("refused", reason)).collect(),
+            malformed: counters(
+                &r,
+                "headcount_beacons_malformed_total",
+                "Requests that were no beacon, by the field that was wrong.",
+                &["field"],
+            ),
+            by_protocol: counters(
+                &r,
+                "headcount_beacons_by_protocol_total",
+                "Beacons that were understood, by protocol.",
+                &["protocol"],
+            ),
+            responses: counters(
+                &r,
+                "headcount_http_responses_total",
+                "Answers by route and class of status.",
+                &["route", "status"],
+            ),
+            request_seconds: register(
+                &r,
+                HistogramVec::new(
+                    HistogramOpts::new(
+                        "headcount_http_request_duration_seconds",
+                        "From a request's head to its answer.",
+                    )
+                    .buckets(REQUEST_SECONDS.to_vec()),
+                    &["route"],
+                ),
+            ),
+            without_origin: counter(
+                &r,
+                "headcount_beacons_without_origin_total",
+                "Counted beacons with neither Origin nor Referer nor a host in u.",
+            ),
+            forwarding_missing: counter(
+                &r,
+                "headcount_forwarding_missing_total",
+                "Beacons from a trusted proxy that did not name the client.",
+            ),
+            forwarding_ignored: counter(
+                &r,
+                "headcount_forwarding_ignored_total",
+                "Beacons with a forwarding header from a peer that is not trusted.",
+            ),
+            connections: gauge(&r, "headcount_http_connections", "Open connections."),
+            connections_refused: counter(
+                &r,
+                "headcount_http_connections_refused_total",
+                "Connections closed because connections_max was reached.",
+            ),
+            accept_errors: counter(
+                &r,
+                "headcount_http_accept_errors_total",
+                "Accepts that the system refused.",
+            ),
+            journal_write_errors: counter(
+                &r,
+                "headcount_journal_write_errors_total",
+                "Turns whose records could not be written.",
+            ),
+            journal_writes: counter(&r, "headcount_journal_writes_total", "Turns that were written."),
+            journal_records: counter(&r, "headcount_journal_records_total", "Records that were written."),
+            fold_seconds: register(
+                &r,
+                Histogram::with_opts(
+                    HistogramOpts::new("headcount_fold_duration_seconds", "Time that a fold took.")
+                        .buckets(FOLD_SECONDS.to_vec()),
+                ),
+            ),
+            store_errors: counter(
+                &r,
+                "headcount_store_errors_total",
+                "Folds, adjustments and prunings that the store refused.",
+            ),
+            store_last_success: register(
+                &r,
+                Gauge::new(
+                    "headcount_store_last_success_timestamp_seconds",
+                    "When the store last took a fold.",
+                ),
+            ),
+            reload_successful: gauge(
+                &r,
+                "headcount_config_last_reload_successful",
+                "Whether the configuration in force is the latest one.",
+            ),
+            reload_success_time: register(
+                &r,
+                Gauge::new(
+                    "headcount_config_last_reload_success_timestamp_seconds",
+                    "When the configuration in force was taken over.",
+                ),
+            ),
+            workers_stalled: gauge(
+                &r,
+                "headcount_workers_stalled",
+                "Workers whose loop has not turned for five seconds.",
+            ),
+            registry: r,
+        }
+    }
+
+    /// A beacon was understood.
+    pub fn parsed(&self, kind: Kind, protocol: &str) {
+        self.parsed[kind.index()].inc();
+        self.by_protocol.with_label_values(&[protocol]).inc();
+    }
+
+    /// A beacon was written and taken.
+    pub fn counted(&self, kind: Kind) {
+        self.counted[kind.index()].inc();
+    }
+
+    /// A beacon could not be written.
+    pub fn failed(&self, kind: Kind) {
+        self.failed[kind.index()].inc();
+    }
+
+    /// A beacon was not counted, for the reason at this place in the list of reasons.
+    pub fn refused(&self, kind: Kind, reason: usize) {
+        if let Some(counters) = self.refused.get(reason) {
+            counters[kind.index()].inc();
+        }
+    }
+
+    /// A request to a beacon's path was no beacon.
+    pub fn malformed(&self, field: &str) {
+        self.malformed.with_label_values(&[field]).inc();
+    }
+
+    /// The time histogram and the counters of a route, to be kept by those who use them often.
+    #[must_use]
+    pub fn route(&self, route: &str) -> RouteMetrics {
+        let class = |class: &str| self.responses.with_label_values(&[route, class]);
+        RouteMetrics {
+            seconds: self.request_seconds.with_label_values(&[route]),
+            responses: [class("1xx"), class("2xx"), class("3xx"), class("4xx"), class("5xx")],
+        }
+    }
+
+    /// The page, in Prometheus' text format 0.0.4.
+    #[must_use]
+    pub fn page(&self) -> String {
+        let mut text = Vec::new();
+        if TextEncoder::new().encode(&self.registry.gather(), &mut text).is_err() {
+            return String::new();
+        }
+        String::from_utf8(text).unwrap_or_default()
+    }
+}
+
+/// What is measured of one route.
+#[derive(Clone)]
+pub struct RouteMetrics {
+    seconds: Histogram,
+    responses: [IntCounter; 5],
+}
+
+impl RouteMetrics {
+    /// A request was answered.
+    pub fn answered(&self, status: u16, seconds: f64) {
+        self.seconds.observe(seconds);
+        let class = usize::from(status / 100).saturating_sub(1).min(4);
+        self.responses[class].inc();
+    }
+}
+
+/// One family of a page that is written by hand: a name, its help, and lines of labels and values.
+pub struct Family {
+    text: String,
+    name: &'static str,
+}
+
+impl Family {
+    /// A family; `kind` is `gauge` or `counter`.
+    #[must_use]
+    pub fn new(name: &'static str, kind: &str, help: &str) -> Family {
+        Family { text: format!("# HELP {name} {help}\n# TYPE {name} {kind}\n"), name }
+    }
+
+    /// A line. Label values may only hold characters that need no escape.
+    pub fn line(&mut self, labels: &[(&str, &str)], value: impl std::fmt::Display) {
+        let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+        let braces = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+        self.text.push_str(&format!("{}{braces} {value}\n", self.name));
+    }
+
+    /// The lines as text.
+    #[must_use]
+    pub fn into_text(self) -> String {
+        self.text
+    }
+}
+
+fn register<C: Collector + Clone + 'static>(registry: &Registry, made: prometheus::Result<C>) -> C {
+    let collector = made.expect("the names of metrics are valid");
+    registry.register(Box::new(collector.clone())).expect("no metric is named twice");
+    collector
+}
+
+fn counter(registry: &Registry, name: &str, help: &str) -> IntCounter {
+    register(registry, IntCounter::new(name, help))
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str) -> IntGauge {
+    register(registry, IntGauge::new(name, help))
+}
+
+fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+    register(registry, IntCounterVec::new(Opts::new(name, help), labels))
+}
+
+fn build_info(registry: &Registry, version: &str) {
+    let info = Opts::new("headcount_build_info", "The release, as a label of a constant 1.")
+        .const_label("version", version);
+    register(registry, IntGauge::with_opts(info)).set(1);
+}

@@ -1,0 +1,217 @@
+//! The turn of a worker: gather, write, take, wake.
+//!
+//! Handlers of one loop turn put their records side by side and wait. The worker's committer comes
+//! last in the turn: it writes all of them with one `write`, lets the counts take them in their
+//! order, publishes how far the stream reaches, and wakes the handlers. A handler only waits for its
+//! reply, so a client that hangs up changes nothing.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use tokio::sync::Notify;
+
+use crate::count::Counts;
+use crate::fold::Cut;
+use crate::journal::{WriteError, Writer, decode, encode};
+use crate::metrics::Metrics;
+use crate::salt::random;
+use crate::words::{Record, StreamId, Touch, UnixMillis};
+
+/// Records of one turn may take this many bytes before the committer is due at once: a write that
+/// size takes longer than the turn saves.
+const TURN_BYTES_MAX: usize = 256 << 10;
+
+/// One worker, as its handlers, its committer and the fold see it.
+pub struct Worker {
+    gather: Mutex<Gather>,
+    due: Notify,
+    cut: Mutex<Cut>,
+    /// When the committer last ran, in milliseconds since the epoch.
+    heartbeat: AtomicU64,
+}
+
+struct Gather {
+    records: Vec<u8>,
+    count: u64,
+    newest: UnixMillis,
+    turn: Arc<Turn>,
+}
+
+/// The handlers that wait for one turn.
+#[derive(Default)]
+struct Turn(Mutex<TurnState>);
+
+#[derive(Default)]
+struct TurnState {
+    written: Option<bool>,
+    waiting: Vec<Waker>,
+}
+
+impl Default for Worker {
+    fn default() -> Worker {
+        let gather = Gather { records: Vec::new(), count: 0, newest: UnixMillis(0), turn: Arc::default() };
+        Worker {
+            gather: Mutex::new(gather),
+            due: Notify::new(),
+            cut: Mutex::default(),
+            heartbeat: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Worker {
+    /// Puts the record of a counted beacon into this turn. The future ends when the turn is over
+    /// and says whether the record was written.
+    pub fn commit(&self, touch: &Touch<'_>) -> Committed {
+        Committed(self.gather(&Record::Touch(*touch), touch.at))
+    }
+
+    fn gather(&self, record: &Record<'_>, at: UnixMillis) -> Arc<Turn> {
+        let mut gather = lock(&self.gather);
+        let first = gather.records.is_empty();
+        encode(record, &mut gather.records);
+        gather.count += 1;
+        gather.newest = gather.newest.max(at);
+        if first || gather.records.len() > TURN_BYTES_MAX {
+            self.due.notify_one();
+        }
+        Arc::clone(&gather.turn)
+    }
+
+    /// Waits until a turn has records.
+    pub async fn due(&self) {
+        self.due.notified().await;
+    }
+
+    /// Puts the peaks that were seen into the next turn, so that they can be shown.
+    pub fn gather_peaks(&self, counts: &Counts) {
+        for (site, count, at) in counts.all_rising() {
+            self.gather(&Record::Peak { site: site.as_str(), count, at }, at);
+        }
+    }
+
+    /// Ends a turn: writes what was gathered, takes it, publishes it, wakes those who wait.
+    pub fn turn(&self, committer: &mut Committer, counts: &Counts, metrics: &Metrics, now: UnixMillis) {
+        self.heartbeat.store(now.0, Ordering::Relaxed);
+        let spare = std::mem::take(&mut committer.spare);
+        let mut gather = lock(&self.gather);
+        if gather.records.is_empty() {
+            committer.spare = spare;
+            return;
+        }
+        let records = std::mem::replace(&mut gather.records, spare);
+        let (count, newest) = (std::mem::take(&mut gather.count), gather.newest);
+        let turn = std::mem::take(&mut gather.turn);
+        drop(gather);
+        counts.sweep(now);
+        let written = committer.write(&records, now);
+        match &written {
+            Ok(()) => {
+                metrics.journal_writes.inc();
+                metrics.journal_records.inc_by(count);
+                let mut cut = lock(&self.cut);
+                counts.take(&records, decode, &mut cut.opened);
+                cut.published.extend(committer.publish(newest));
+            }
+            Err(error) => {
+                metrics.journal_write_errors.inc();
+                committer.complain(error, count, now);
+            }
+        }
+        turn.end(written.is_ok());
+        committer.spare = records;
+        committer.spare.clear();
+    }
+
+    /// What was published since the last cut, and what memory decided in it.
+    pub fn cut(&self) -> Cut {
+        std::mem::take(&mut lock(&self.cut))
+    }
+
+    /// When the committer last ran.
+    #[must_use]
+    pub fn heartbeat(&self) -> UnixMillis {
+        UnixMillis(self.heartbeat.load(Ordering::Relaxed))
+    }
+}
+
+/// The one who writes for a worker.
+pub struct Committer {
+    writer: Writer,
+    /// The number of the next stream: drawn before it is needed.
+    fresh: StreamId,
+    spare: Vec<u8>,
+    complained: Option<UnixMillis>,
+}
+
+/// A failing journal is named in the log this often, however many turns fail.
+const COMPLAINT_MS: u64 = 10_000;
+
+impl Committer {
+    /// A committer with a writer of its own.
+    #[must_use]
+    pub fn new(writer: Writer) -> Committer {
+        Committer { writer, fresh: fresh_stream(), spare: Vec::new(), complained: None }
+    }
+
+    fn write(&mut self, records: &[u8], now: UnixMillis) -> Result<(), WriteError> {
+        self.writer.write(records, now, self.fresh)
+    }
+
+    fn publish(&mut self, newest: UnixMillis) -> Option<(StreamId, u64)> {
+        let published = self.writer.publish(newest);
+        if published.is_some_and(|(id, _)| id == self.fresh) {
+            self.fresh = fresh_stream();
+        }
+        published
+    }
+
+    /// Ends a stream that is old, so that it can be forgotten even when nobody comes.
+    pub fn seal_if_old(&mut self, now: UnixMillis) {
+        self.writer.seal_if_old(now);
+    }
+
+    fn complain(&mut self, error: &WriteError, records: u64, now: UnixMillis) {
+        if self.complained.is_none_or(|last| now.since(last) >= COMPLAINT_MS) {
+            self.complained = Some(now);
+            tracing::error!(%error, records, "beacons are answered with 503 until the journal can be written again");
+        }
+    }
+}
+
+fn fresh_stream() -> StreamId {
+    StreamId(u64::from_le_bytes(random().expect("a system that has started has random bytes")))
+}
+
+impl Turn {
+    fn end(&self, written: bool) {
+        let mut state = lock(&self.0);
+        state.written = Some(written);
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        waiting.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// Ends when the turn is over: `true` if its records were written.
+pub struct Committed(Arc<Turn>);
+
+impl Future for Committed {
+    type Output = bool;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<bool> {
+        let mut state = lock(&self.0.0);
+        if let Some(written) = state.written {
+            return Poll::Ready(written);
+        }
+        state.waiting.push(context.waker().clone());
+        Poll::Pending
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
