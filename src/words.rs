@@ -168,6 +168,17 @@ impl std::borrow::Borrow<str> for PagePath {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VisitorId(pub u64);
 
+/// The secret of one day: ids made with it mean nothing to anyone who does not have it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Salt(pub [u8; 16]);
+
+impl fmt::Debug for Salt {
+    /// Says that there is one and never what it is, so that no log line can give it away.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Salt(secret)")
+    }
+}
+
 /// What a beacon says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
