@@ -344,6 +344,21 @@ mod tests {
     }
 
     #[test]
+    fn adjustments_of_one_day_add_up() {
+        let days = check(&[
+            (Figure::Views, -2, Some(DAY), Ok(9)),
+            (Figure::Views, -3, Some(DAY), Ok(6)),
+            (Figure::Views, 20, Some(DAY), Ok(26)),
+            (Figure::Views, 30, Some(DAY), Ok(56)),
+            (Figure::Visits, -1, Some(DAY), Ok(4)),
+            (Figure::Visits, -2, Some(DAY), Ok(2)),
+            (Figure::Visits, 20, Some(DAY), Ok(22)),
+            (Figure::Visits, 30, Some(DAY), Ok(52)),
+        ]);
+        assert_eq!(days[0].tally, Tally { views: 55, visits: 51 });
+    }
+
+    #[test]
     fn a_day_does_not_go_below_zero_though_the_total_could() {
         check(&[(Figure::Visits, 100, None, Ok(105)), (Figure::Visits, -5, Some(DAY), Err(4))]);
     }

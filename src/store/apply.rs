@@ -417,7 +417,7 @@ mod tests {
 
     /// Whoever applies thousands of rows a second cannot afford to look for them.
     #[test]
-    fn no_statement_of_apply_reads_a_table_from_end_to_end() {
+    fn no_statement_looks_for_its_rows_from_end_to_end() {
         with_store(10, |store| {
             for sql in [
                 include_str!("sql/add_to_site.sql"),
@@ -431,9 +431,19 @@ mod tests {
                 include_str!("sql/put_sketch.sql"),
                 include_str!("sql/delete_sketch.sql"),
                 include_str!("sql/set_offset.sql"),
+                include_str!("sql/delete_page_day.sql"),
+                include_str!("sql/delete_minute.sql"),
             ] {
                 let plan = plan(&store.connection, sql);
                 assert!(plan.iter().all(|step| !step.contains("SCAN")), "{sql}{plan:?}");
+            }
+            for (sql, key) in [
+                (include_str!("sql/find_old_page_days.sql"), "(site=? AND day<?)"),
+                (include_str!("sql/find_old_minutes.sql"), "(site=? AND minute<?)"),
+                (include_str!("sql/delete_page_day.sql"), "(site=? AND day=? AND page=?)"),
+            ] {
+                let plan = plan(&store.connection, sql);
+                assert!(plan.iter().any(|step| step.contains(key)), "{sql}{plan:?}");
             }
         });
     }

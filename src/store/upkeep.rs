@@ -41,14 +41,10 @@ impl Store {
     /// When the file cannot be written.
     pub fn prune(&mut self, plan: &Prune) -> Result<Pruned, StoreError> {
         self.write("prune old details", |transaction| {
-            let page_days = transaction
-                .prepare_cached(include_str!("sql/prune_page_days.sql"))?
-                .execute(named_params! { ":before": plan.details_before, ":rows_max": plan.rows_max })?;
             let rows_max = usize::try_from(plan.rows_max).unwrap_or(usize::MAX);
+            let page_days = delete_page_days(transaction, plan.details_before, rows_max)?;
             let left = rows_max.saturating_sub(page_days);
-            let minutes = transaction
-                .prepare_cached(include_str!("sql/prune_minutes.sql"))?
-                .execute(named_params! { ":before": plan.minutes_before, ":rows_max": left })?;
+            let minutes = delete_minutes(transaction, plan.minutes_before, left)?;
             Ok(Pruned { page_days, minutes, more: page_days.saturating_add(minutes) >= rows_max })
         })
     }
@@ -131,6 +127,34 @@ impl Store {
         log.push("-wal");
         Ok(file_bytes(&self.path)?.saturating_add(file_bytes(&PathBuf::from(log))?))
     }
+}
+
+// Keys are looked up first and deleted one by one: in one statement the planner finds the rows by
+// their site alone, and reads all of its days for every step.
+
+fn delete_page_days(connection: &Connection, before: Day, rows_max: usize) -> rusqlite::Result<usize> {
+    let bound = named_params! { ":before": before, ":rows_max": rows_max };
+    let old: Vec<(i64, Day, i64)> =
+        list(connection, include_str!("sql/find_old_page_days.sql"), bound, |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
+    let mut deletion = connection.prepare_cached(include_str!("sql/delete_page_day.sql"))?;
+    for (site, day, page) in &old {
+        deletion.execute(named_params! { ":site": site, ":day": day, ":page": page })?;
+    }
+    Ok(old.len())
+}
+
+fn delete_minutes(connection: &Connection, before: u64, rows_max: usize) -> rusqlite::Result<usize> {
+    let bound = named_params! { ":before": before, ":rows_max": rows_max };
+    let old: Vec<(i64, u64)> = list(connection, include_str!("sql/find_old_minutes.sql"), bound, |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })?;
+    let mut deletion = connection.prepare_cached(include_str!("sql/delete_minute.sql"))?;
+    for (site, minute) in &old {
+        deletion.execute(named_params! { ":site": site, ":minute": minute })?;
+    }
+    Ok(old.len())
 }
 
 fn dangling_keys(connection: &Connection) -> rusqlite::Result<Vec<String>> {
