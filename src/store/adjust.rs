@@ -82,8 +82,8 @@ pub struct Adjustment {
 }
 
 impl Adjustment {
-    /// The most that one adjustment may add or take away: a thousand times the busiest site on earth
-    /// in a year, and small enough that thousands of them stay exact in every reader's arithmetic.
+    /// The most that one adjustment may add or take away: more than any counter has shown, and so
+    /// little that thousands of them still add up exactly in JavaScript.
     pub const AMOUNT_MAX: u64 = 1_000_000_000_000;
 }
 
@@ -267,4 +267,156 @@ fn insert_adjustment(
         ":at": adjustment.at,
         ":sequence": sequence,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rows::RowChanges;
+    use crate::store::DayRow;
+    use crate::store::model::{options, site};
+
+    const DAY: Day = Day(20_779);
+
+    /// What is asked, and what the total of that figure is then, or how much there was.
+    type Case = (Figure, i64, Option<Day>, Result<u64, u64>);
+
+    /// A site with 10 views and 4 visits on one day and 1 each on the next, then `cases` in order.
+    fn check(cases: &[Case]) -> Vec<DayRow> {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut store = Store::open(&options(directory.path(), 10)).expect("open");
+        let mut changes = RowChanges::default();
+        let days = &mut changes.site(&site("vks")).days;
+        days.insert(DAY, Tally { views: 10, visits: 4 });
+        days.insert(DAY.next(), Tally { views: 1, visits: 1 });
+        store.apply(&changes, &[]).expect("apply");
+        let mut taken = Vec::new();
+        for (figure, amount, day, expected) in cases {
+            let adjustment = adjustment("vks", *figure, *amount, *day);
+            let found = match store.adjust(&adjustment) {
+                Ok(total) => {
+                    taken.push(adjustment);
+                    Ok(figure.of(total))
+                }
+                Err(AdjustError::BelowZero { there, .. }) => Err(there),
+                Err(error) => panic!("{error}"),
+            };
+            assert_eq!(found, *expected, "{figure:?} {amount} {day:?}");
+        }
+        assert_eq!(store.adjustments(&site("vks")).expect("read"), taken);
+        assert_eq!(store.check().expect("read"), Vec::<String>::new());
+        store.days(&site("vks"), DAY, DAY.next()).expect("read")
+    }
+
+    fn adjustment(name: &str, figure: Figure, amount: i64, day: Option<Day>) -> Adjustment {
+        Adjustment {
+            site: site(name),
+            figure,
+            amount: NonZeroI64::new(amount).expect("not zero"),
+            day,
+            reason: Reason::parse("số cũ từ máy chủ trước").expect("a reason"),
+            who: "uid 1000".to_owned(),
+            at: UnixMillis(1_795_390_000_000),
+        }
+    }
+
+    #[test]
+    fn without_a_date_the_total_alone_changes() {
+        let days = check(&[
+            (Figure::Visits, 1_333_791, None, Ok(1_333_796)),
+            (Figure::Views, -11, None, Ok(0)),
+            (Figure::Views, -1, None, Err(0)),
+            (Figure::Views, 5, None, Ok(5)),
+            (Figure::Views, -6, None, Err(5)),
+        ]);
+        assert_eq!(days[0].tally, Tally { views: 10, visits: 4 });
+    }
+
+    #[test]
+    fn with_a_date_the_day_changes_and_the_total_with_it() {
+        let days = check(&[
+            (Figure::Views, -10, Some(DAY), Ok(1)),
+            (Figure::Views, -1, Some(DAY), Err(0)),
+            (Figure::Visits, 3, Some(DAY.next()), Ok(8)),
+        ]);
+        assert_eq!(days[0].tally, Tally { views: 0, visits: 4 });
+        assert_eq!(days[1].tally, Tally { views: 1, visits: 4 });
+    }
+
+    #[test]
+    fn adjustments_of_one_day_add_up() {
+        let days = check(&[
+            (Figure::Views, -2, Some(DAY), Ok(9)),
+            (Figure::Views, -3, Some(DAY), Ok(6)),
+            (Figure::Views, 20, Some(DAY), Ok(26)),
+            (Figure::Views, 30, Some(DAY), Ok(56)),
+            (Figure::Visits, -1, Some(DAY), Ok(4)),
+            (Figure::Visits, -2, Some(DAY), Ok(2)),
+            (Figure::Visits, 20, Some(DAY), Ok(22)),
+            (Figure::Visits, 30, Some(DAY), Ok(52)),
+        ]);
+        assert_eq!(days[0].tally, Tally { views: 55, visits: 51 });
+    }
+
+    #[test]
+    fn a_day_does_not_go_below_zero_though_the_total_could() {
+        check(&[(Figure::Visits, 100, None, Ok(105)), (Figure::Visits, -5, Some(DAY), Err(4))]);
+    }
+
+    #[test]
+    fn the_total_does_not_go_below_zero_though_the_day_could() {
+        check(&[(Figure::Visits, -3, None, Ok(2)), (Figure::Visits, -4, Some(DAY), Err(2))]);
+    }
+
+    #[test]
+    fn an_old_counter_may_come_before_the_first_beacon_and_a_refusal_leaves_no_site() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut store = Store::open(&options(directory.path(), 10)).expect("open");
+        assert!(store.adjust(&adjustment("new", Figure::Visits, -1, Some(DAY))).is_err());
+        assert_eq!(store.site_ids().expect("read"), []);
+        let total = store.adjust(&adjustment("new", Figure::Visits, 1_000, None)).expect("adjust");
+        assert_eq!(total, Tally { views: 0, visits: 1_000 });
+        let row = store.site(&site("new")).expect("read").expect("a row");
+        assert_eq!((row.total, row.last_beacon, row.peak), (total, None, None));
+    }
+
+    #[test]
+    fn a_refusal_says_how_much_there_is() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut store = Store::open(&options(directory.path(), 10)).expect("open");
+        store.adjust(&adjustment("vks", Figure::Views, 7, Some(DAY))).expect("adjust");
+        let say = |store: &mut Store, amount, day| {
+            let refused = store.adjust(&adjustment("vks", Figure::Views, amount, day));
+            refused.expect_err("must be refused").to_string()
+        };
+        let of_total = say(&mut store, -8, None);
+        assert_eq!(of_total, "cannot take 8 views from the total of vks: there are only 7");
+        store.adjust(&adjustment("vks", Figure::Views, 9, None)).expect("adjust");
+        let of_day = say(&mut store, -8, Some(DAY));
+        assert_eq!(of_day, "cannot take 8 views from 2026-11-22 of vks: there are only 7");
+        for absurd in [1_000_000_000_001, i64::MAX, i64::MIN] {
+            assert_eq!(say(&mut store, absurd, None), "an adjustment may be at most 1000000000000");
+        }
+    }
+
+    #[test]
+    fn a_reason_is_one_line_that_says_something() {
+        let longest = "ư".repeat(Reason::CHARACTERS_MAX);
+        for good in ["x", longest.as_str(), "ticket 12: máy cũ"] {
+            assert_eq!(Reason::parse(good).expect("a reason").as_str(), good);
+        }
+        assert_eq!(Reason::parse("  moved ").expect("a reason").as_str(), "moved");
+        let too_long = format!("{longest}x");
+        for (bad, why) in [
+            ("", ReasonError::Empty),
+            ("   ", ReasonError::Empty),
+            ("\u{3000}", ReasonError::Empty),
+            ("a\nb", ReasonError::Control),
+            ("\u{1b}[2J", ReasonError::Control),
+            ("moved\n", ReasonError::Control),
+            (too_long.as_str(), ReasonError::TooLong { max: Reason::CHARACTERS_MAX }),
+        ] {
+            assert_eq!(Reason::parse(bad), Err(why), "{bad:?}");
+        }
+    }
 }

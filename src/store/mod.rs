@@ -1,4 +1,4 @@
-//! The store: what this node keeps, in one SQLite file that anybody can read with `sqlite3`.
+//! The store: what this node keeps, in one `SQLite` file that anybody can read with `sqlite3`.
 //!
 //! The journal is the truth and the store is a fold of it: [`Store::apply`] writes changed rows and
 //! the journal offsets they came from in one transaction, so that after any crash both stand at the
@@ -73,13 +73,13 @@ pub enum StoreError {
         /// What it said.
         source: std::io::Error,
     },
-    /// A path that SQLite cannot be told.
+    /// A path that `SQLite` cannot be told.
     #[error("the path {path} is not valid UTF-8, which SQLite needs")]
     Path {
         /// The path.
         path: PathBuf,
     },
-    /// Not an SQLite file at all.
+    /// Not an `SQLite` file at all.
     #[error("{path} is not an SQLite database; move it away or restore a backup")]
     NotADatabase {
         /// The file.
@@ -128,7 +128,7 @@ pub enum StoreError {
         path: PathBuf,
         /// What was tried.
         doing: &'static str,
-        /// What SQLite said.
+        /// What it said.
         source: rusqlite::Error,
     },
     /// No room; nothing was changed, and the same call may succeed later.
@@ -138,17 +138,17 @@ pub enum StoreError {
         path: PathBuf,
         /// What was tried.
         doing: &'static str,
-        /// What SQLite said.
+        /// What it said.
         source: rusqlite::Error,
     },
-    /// Anything else that SQLite reports; nothing was changed.
+    /// Anything else that `SQLite` reports; nothing was changed.
     #[error("cannot {doing} in {path}")]
     Failed {
         /// The file.
         path: PathBuf,
         /// What was tried.
         doing: &'static str,
-        /// What SQLite said.
+        /// What it said.
         source: rusqlite::Error,
     },
     /// A stream was said to be applied less far than it is known to be; nothing was changed.
@@ -225,7 +225,7 @@ impl Store {
     }
 }
 
-/// Why a transaction was given up: SQLite failed, or what it found there forbids it.
+/// Why a transaction was given up: `SQLite` failed, or what it found there forbids it.
 enum Halt<R> {
     Sql(rusqlite::Error),
     Refused(R),
@@ -237,7 +237,7 @@ impl<R> From<rusqlite::Error> for Halt<R> {
     }
 }
 
-/// Says which file SQLite failed on, and what that means.
+/// Says which file `SQLite` failed on, and what that means.
 fn failed(path: &Path, doing: &'static str, source: rusqlite::Error) -> StoreError {
     let path = path.to_path_buf();
     match source.sqlite_error_code() {

@@ -12,7 +12,7 @@ pub struct SiteRow {
     pub total: Tally,
     /// The highest online number and its moment, if anybody ever came.
     pub peak: Option<(u32, UnixMillis)>,
-    /// The earliest moment among the folded beacons (of each fold, its last one is known).
+    /// When the first beacon was counted, to within one fold: the earliest `last_beacon` applied.
     pub first_beacon: Option<UnixMillis>,
     /// The moment of the last counted beacon of any kind.
     pub last_beacon: Option<UnixMillis>,
@@ -163,7 +163,8 @@ impl Store {
         })
     }
 
-    /// The number of the last transaction.
+    /// The number of the last transaction. After a power cut it may be lower than it was, unless the
+    /// store was told `synchronous_full` or a checkpoint came before.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -266,4 +267,112 @@ fn site_row(row: &Row<'_>) -> rusqlite::Result<SiteRow> {
         pages: row.get("pages")?,
         sequence: row.get("sequence")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::num::NonZeroI64;
+
+    use crate::rows::{Addition, DayVisitors, RowChanges};
+    use crate::store::model::{options, site};
+    use crate::store::{Adjustment, Reason};
+
+    const DAY: Day = Day(20_779);
+
+    /// One site with a page view, visitors, a peak and an adjustment of the day.
+    fn with_store(check: impl FnOnce(&Store)) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut store = Store::open(&options(directory.path(), 10)).expect("open");
+        let mut changes = RowChanges::default();
+        let vks = changes.site(&site("vks"));
+        let page = PagePath::from_folded("/tin-tuc");
+        let tally = Tally { views: 3, visits: 2 };
+        vks.add(&Addition { day: DAY, minute: 29_923_200, page: Some(&page), tally });
+        vks.visitors.insert(DAY, DayVisitors { count: 2, sketch: None });
+        vks.raise_peak(2, UnixMillis(1_795_392_000_000));
+        vks.last_beacon = Some(UnixMillis(1_795_392_001_000));
+        store.apply(&changes, &[]).expect("apply");
+        let adjustment = Adjustment {
+            site: site("vks"),
+            figure: Figure::Visits,
+            amount: NonZeroI64::new(-1).expect("not zero"),
+            day: Some(DAY),
+            reason: Reason::parse("our own test").expect("a reason"),
+            who: "uid 1000".to_owned(),
+            at: UnixMillis(1_795_392_002_000),
+        };
+        store.adjust(&adjustment).expect("adjust");
+        check(&store);
+    }
+
+    /// The first row of a view, as `sqlite3` would print it.
+    fn shown(store: &Store, view: &str) -> String {
+        let mut statement = store.connection.prepare(&format!("SELECT * FROM {view}")).expect("a view");
+        let columns = statement.column_count();
+        let row = statement.query_row([], |row| {
+            let value = |n| row.get::<_, rusqlite::types::Value>(n);
+            (0..columns).map(value).collect::<rusqlite::Result<Vec<_>>>()
+        });
+        let text = |value: rusqlite::types::Value| match value {
+            rusqlite::types::Value::Integer(n) => n.to_string(),
+            rusqlite::types::Value::Text(text) => text,
+            other => format!("{other:?}"),
+        };
+        row.expect("a row").into_iter().map(text).collect::<Vec<_>>().join("|")
+    }
+
+    #[test]
+    fn views_show_people_what_a_page_shows() {
+        with_store(|store| {
+            for (view, row) in [
+                ("totals", "vks|3|1|2|2026-11-23 00:00:00|2026-11-23 00:00:01|2026-11-23 00:00:01|1"),
+                ("calendar", "vks|2026-11-22|3|1|2"),
+                ("minutes", "vks|2026-11-23 00:00:00|3|2"),
+                ("pages", "vks|/tin-tuc|3|2"),
+                ("page_calendar", "vks|2026-11-22|/tin-tuc|3|2"),
+                ("adjustments", "vks|2026-11-23 00:00:02|uid 1000|visits|-1|2026-11-22|our own test"),
+            ] {
+                assert_eq!(shown(store, view), row, "{view}");
+            }
+        });
+    }
+
+    #[test]
+    fn what_changed_is_named_by_row_and_measure() {
+        with_store(|store| {
+            let changed = store.changed_since(&site("vks"), Sequence(1)).expect("read");
+            let visits = Measure::Removed(Figure::Visits);
+            let of = |row: &RowKey| changed.iter().find(|value| value.row == *row).map(|value| value.value);
+            assert_eq!(of(&RowKey::Total(visits)), Some(1));
+            assert_eq!(of(&RowKey::Day(DAY, visits)), Some(1));
+            assert_eq!(of(&RowKey::Day(DAY, Measure::Counted(Figure::Visits))), Some(2));
+            assert_eq!(of(&RowKey::Day(DAY, Measure::Added(Figure::Visits))), None);
+            assert!(changed.iter().all(|value| value.sequence == Sequence(2) && value.value > 0));
+            assert!(!changed.iter().any(|value| matches!(value.row, RowKey::Page(..))));
+            assert_eq!(store.changed_since(&site("vks"), Sequence(2)).expect("read"), []);
+            assert_eq!(store.changed_since(&site("other"), Sequence(0)).expect("read"), []);
+        });
+    }
+
+    #[test]
+    fn a_site_that_never_was_has_no_rows() {
+        with_store(|store| {
+            let id = site("never");
+            assert_eq!(store.site(&id).expect("read"), None);
+            assert_eq!(store.days(&id, Day(0), Day(99_999)).expect("read"), []);
+            assert_eq!(store.pages(&id).expect("read"), []);
+        });
+    }
+
+    #[test]
+    fn days_are_those_from_the_first_to_the_last_named() {
+        with_store(|store| {
+            let count = |first, last| store.days(&site("vks"), first, last).expect("read").len();
+            assert_eq!(count(DAY, DAY), 1);
+            assert_eq!(count(DAY.next(), DAY.next()), 0);
+            assert_eq!(count(DAY.previous(), DAY.previous()), 0);
+            assert_eq!(count(DAY.next(), DAY), 0);
+        });
+    }
 }

@@ -22,6 +22,9 @@ const APPLICATION_ID: i32 = 0x4843_4e54;
 /// How long to wait for somebody else's lock: an admin's `sqlite3`, a backup's first moment.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// All of our statements stay prepared; there are about forty.
+const STATEMENTS_KEPT: usize = 64;
+
 /// What the write-ahead log is cut back to once it has been emptied: several checkpoints' worth.
 const WAL_BYTES_KEPT: i64 = 16 * 1024 * 1024;
 
@@ -48,7 +51,7 @@ pub(super) fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Makes an empty file that its owner alone may read, and makes its name durable. SQLite gives the
+/// Makes an empty file that its owner alone may read, and makes its name durable. `SQLite` gives the
 /// files that it puts beside it the same mode.
 pub(super) fn create_private(path: &Path) -> Result<(), StoreError> {
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
@@ -71,6 +74,7 @@ fn connect(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
     let connect = || {
         let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
         Ok(connection)
     };
     connect().map_err(|source| failed(path, "open the database", source))
@@ -120,4 +124,186 @@ fn migrate(connection: &mut Connection, version: usize, migrations: &[&str]) -> 
         transaction.commit()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    use crate::rows::RowChanges;
+    use crate::store::model::{options, site};
+    use crate::store::{Options, Store};
+
+    fn in_directory(check: impl FnOnce(&Options)) {
+        let directory = tempfile::tempdir().expect("a directory");
+        check(&options(directory.path(), 10));
+    }
+
+    fn written_by(path: &Path, sql: &str) {
+        Connection::open(path).and_then(|other| other.execute_batch(sql)).expect("another program");
+    }
+
+    fn refusal(options: &Options) -> StoreError {
+        Store::open(options).expect_err("must be refused")
+    }
+
+    #[test]
+    fn a_new_file_and_those_beside_it_are_for_the_owner_alone() {
+        in_directory(|options| {
+            let _store = Store::open(options).expect("open");
+            for suffix in ["", "-wal", "-shm"] {
+                let path = format!("{}{suffix}", options.path.display());
+                let mode = std::fs::metadata(&path).expect("a file").permissions().mode();
+                assert_eq!(mode & 0o777, 0o600, "{path}");
+            }
+        });
+    }
+
+    #[test]
+    fn an_empty_file_is_a_new_database() {
+        in_directory(|options| {
+            File::create(&options.path).expect("an empty file");
+            assert_eq!(Store::open(options).expect("open").site_ids().expect("read"), []);
+        });
+    }
+
+    #[test]
+    fn the_file_names_its_owner_and_version() {
+        in_directory(|options| {
+            drop(Store::open(options).expect("open"));
+            let connection = Connection::open(&options.path).expect("open");
+            let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+            assert_eq!(pragma("application_id"), Ok(APPLICATION_ID));
+            assert_eq!(pragma("user_version"), Ok(i32::try_from(MIGRATIONS.len()).expect("few")));
+        });
+    }
+
+    #[test]
+    fn synchronous_is_full_only_when_asked() {
+        for (synchronous_full, level) in [(false, 1), (true, 2)] {
+            in_directory(|options| {
+                let store = Store::open(&Options { synchronous_full, ..options.clone() }).expect("open");
+                let found =
+                    store.connection.pragma_query_value(None, "synchronous", |row| row.get::<_, i32>(0));
+                assert_eq!(found, Ok(level));
+            });
+        }
+    }
+
+    #[test]
+    fn a_newer_schema_is_refused_with_both_versions_and_left_alone() {
+        in_directory(|options| {
+            drop(Store::open(options).expect("open"));
+            written_by(&options.path, "PRAGMA user_version = 99");
+            let before = std::fs::read(&options.path).expect("bytes");
+            let text = refusal(options).to_string();
+            for part in ["99", &MIGRATIONS.len().to_string(), "headcount.db"] {
+                assert!(text.contains(part), "{text} lacks {part}");
+            }
+            assert!(matches!(Store::open_read_only(&options.path), Err(StoreError::Newer { .. })));
+            assert_eq!(std::fs::read(&options.path).expect("bytes"), before);
+        });
+    }
+
+    #[test]
+    fn a_database_of_another_program_is_refused() {
+        for sql in ["CREATE TABLE hits (n)", "PRAGMA application_id = 7; CREATE TABLE hits (n)"] {
+            in_directory(|options| {
+                written_by(&options.path, sql);
+                assert!(matches!(refusal(options), StoreError::Foreign { .. }), "{sql}");
+            });
+        }
+    }
+
+    #[test]
+    fn what_is_no_database_is_refused() {
+        in_directory(|options| {
+            std::fs::write(&options.path, "listen = [\"127.0.0.1:8080\"]\n".repeat(99)).expect("write");
+            assert!(matches!(refusal(options), StoreError::NotADatabase { .. }));
+        });
+    }
+
+    #[test]
+    fn a_file_that_was_cut_short_is_refused_as_damaged() {
+        in_directory(|options| {
+            drop(Store::open(options).expect("open"));
+            let file = OpenOptions::new().write(true).open(&options.path).expect("open");
+            file.set_len(4096 * 3).expect("cut");
+            assert!(matches!(refusal(options), StoreError::Damaged { .. }));
+        });
+    }
+
+    #[test]
+    fn a_missing_directory_and_a_directory_in_the_place_of_the_file_are_errors() {
+        in_directory(|options| {
+            let path = options.path.join("deeper");
+            assert!(matches!(refusal(&Options { path, ..options.clone() }), StoreError::File { .. }));
+            std::fs::create_dir(&options.path).expect("a directory");
+            assert!(matches!(refusal(options), StoreError::Failed { .. }));
+        });
+    }
+
+    #[test]
+    fn reading_needs_an_existing_file_of_this_version_and_never_writes() {
+        in_directory(|options| {
+            assert!(Store::open_read_only(&options.path).is_err());
+            assert!(!options.path.exists());
+            File::create(&options.path).expect("an empty file");
+            assert!(matches!(Store::open_read_only(&options.path), Err(StoreError::Older { .. })));
+            drop(Store::open(options).expect("open"));
+            let mut reader = Store::open_read_only(&options.path).expect("open");
+            let written = reader.apply(&RowChanges::default(), &[]);
+            assert!(matches!(written, Err(StoreError::Failed { .. })));
+        });
+    }
+
+    /// What a second version might do to the first: a new column, filled from others.
+    const SECOND: &str =
+        "ALTER TABLE site ADD COLUMN name TEXT NOT NULL DEFAULT ''; UPDATE site SET name = id;";
+
+    #[test]
+    fn an_older_file_is_brought_up_to_date_with_its_rows() {
+        in_directory(|options| {
+            let mut connection = Connection::open(&options.path).expect("open");
+            migrate(&mut connection, 0, &MIGRATIONS[..1]).expect("the first release");
+            connection
+                .execute_batch("INSERT INTO site (id, views, sequence) VALUES ('vks', 7, 1)")
+                .expect("a row of the first release");
+            let found = version(&connection, &options.path, 2).expect("a version");
+            assert_eq!(found, 1);
+            migrate(&mut connection, found, &[MIGRATIONS[0], SECOND]).expect("the second release");
+            let row = connection.query_row("SELECT views, name FROM site", [], |row| {
+                Ok((row.get::<_, u64>(0)?, row.get::<_, String>(1)?))
+            });
+            assert_eq!(row, Ok((7, "vks".to_owned())));
+            assert_eq!(version(&connection, &options.path, 2).expect("a version"), 2);
+        });
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_the_version_before_it() {
+        in_directory(|options| {
+            let mut connection = Connection::open(&options.path).expect("open");
+            let broken = "CREATE TABLE half (n); INSERT INTO nowhere VALUES (1)";
+            assert!(migrate(&mut connection, 0, &[MIGRATIONS[0], broken]).is_err());
+            assert_eq!(version(&connection, &options.path, 2).expect("a version"), 1);
+            assert!(connection.prepare("SELECT * FROM half").is_err());
+            migrate(&mut connection, 1, &[MIGRATIONS[0], SECOND]).expect("once it is mended");
+        });
+    }
+
+    #[test]
+    fn a_database_of_the_first_release_opens() {
+        in_directory(|options| {
+            let mut connection = Connection::open(&options.path).expect("open");
+            migrate(&mut connection, 0, &MIGRATIONS[..1]).expect("the first release");
+            let row = "INSERT INTO site (id, views, sequence) VALUES ('vks', 7, 1)";
+            connection.execute_batch(row).expect("a row of the first release");
+            drop(connection);
+            let store = Store::open(options).expect("open");
+            let row = store.site(&site("vks")).expect("read").expect("a row");
+            assert_eq!(row.total.views, 7);
+        });
+    }
 }

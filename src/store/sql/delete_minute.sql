@@ -1,0 +1,1 @@
+DELETE FROM minute WHERE site = :site AND minute = :minute

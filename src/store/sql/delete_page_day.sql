@@ -1,0 +1,1 @@
+DELETE FROM page_day WHERE site = :site AND day = :day AND page = :page
