@@ -1,0 +1,155 @@
+//! The way of a beacon, top to bottom.
+
+use hyper::HeaderMap;
+
+use super::Rooms;
+use super::reply::{self, Refusal, Reply};
+use super::worker::Worker;
+use crate::beacon::{AnswerKind, Beacon, Protocol, Request};
+use crate::guard::{Outcome, Reason};
+use crate::sites::{Placed, Site};
+use crate::snippet::{self, View};
+use crate::visitor::{Forwarding, Peer, SiteSalts};
+use crate::words::{Kind, Numbers, PagePath, Touch, UnixMillis};
+
+/// The protocol label of views that a fetched snippet counts.
+const EMBEDDED: &str = "embedded";
+
+/// A beacon that was dealt with: what became of it, and what to show.
+pub(super) struct Dealt {
+    pub(super) placed: Placed,
+    pub(super) outcome: Outcome,
+    pub(super) numbers: Numbers,
+}
+
+/// A request to the path of a protocol.
+pub(super) async fn answer(
+    rooms: &Rooms,
+    worker: &Worker,
+    protocol: &Protocol,
+    request: &Request<'_>,
+    peer: &Peer,
+) -> Result<Reply, Refusal> {
+    let beacon = (protocol.decode)(request).inspect_err(|error| rooms.metrics.malformed(error.field()))?;
+    let dealt = deal(rooms, worker, protocol.name, &beacon, request.headers, peer).await?;
+    match protocol.answer {
+        AnswerKind::Pixel => Ok(reply::pixel()),
+        AnswerKind::Numbers => {
+            let view = View::of(&dealt.placed.site, accept_language(request.headers));
+            let mut json = Vec::new();
+            snippet::write_reply(&mut json, &dealt.numbers, &view, in_words(dealt.outcome));
+            Ok(reply::numbers(json))
+        }
+    }
+}
+
+/// A view that is counted while a snippet is fetched.
+pub(super) async fn embedded(
+    rooms: &Rooms,
+    worker: &Worker,
+    beacon: &Beacon<'_>,
+    headers: &HeaderMap,
+    peer: &Peer,
+) -> Result<Dealt, Refusal> {
+    deal(rooms, worker, EMBEDDED, beacon, headers, peer).await
+}
+
+/// One step a room: find the site, tell who it is, admit, commit, show.
+async fn deal(
+    rooms: &Rooms,
+    worker: &Worker,
+    protocol: &'static str,
+    beacon: &Beacon<'_>,
+    headers: &HeaderMap,
+    peer: &Peer,
+) -> Result<Dealt, Refusal> {
+    let now = rooms.clock.now();
+    let placed = rooms.sites().find(&beacon.site).cloned().ok_or(Refusal::UnknownSite)?;
+    let page = page_of(beacon, &placed.site).inspect_err(|_| rooms.metrics.malformed("u"))?;
+    rooms.metrics.parsed(beacon.kind, protocol);
+    let admitted = admit(rooms, &placed, beacon, headers, peer, now);
+    let outcome = match admitted {
+        Err(reason) => {
+            rooms.metrics.refused(beacon.kind, reason.index());
+            rooms.refusals.note(placed.number, reason, now);
+            Outcome::Refused(reason)
+        }
+        Ok(who) => {
+            let page = page.as_ref().map(PagePath::as_str);
+            if !worker.commit(&touch(beacon, &placed.site, &who, page, now)).await {
+                rooms.metrics.failed(beacon.kind);
+                return Err(Refusal::Unwritten);
+            }
+            rooms.metrics.counted(beacon.kind);
+            Outcome::Counted
+        }
+    };
+    let page = page.as_ref().map(PagePath::as_str);
+    let numbers = rooms.counts.numbers(placed.number, page, rooms.clock.now()).ok_or(Refusal::UnknownSite)?;
+    Ok(Dealt { placed, outcome, numbers })
+}
+
+/// Somebody whose beacon counts.
+struct Who {
+    visitor: crate::visitor::Visitor,
+    salts: SiteSalts,
+}
+
+fn admit(
+    rooms: &Rooms,
+    placed: &Placed,
+    beacon: &Beacon<'_>,
+    headers: &HeaderMap,
+    peer: &Peer,
+    now: UnixMillis,
+) -> Result<Who, Reason> {
+    let salts = rooms.salts_of(placed.number, now).ok_or(Reason::NoSalt)?;
+    let visitor = rooms.visitors.identify(beacon, peer, headers, &placed.site, &salts);
+    match visitor.forwarding {
+        Forwarding::Missing => rooms.metrics.forwarding_missing.inc(),
+        Forwarding::Ignored => rooms.metrics.forwarding_ignored.inc(),
+        Forwarding::Direct | Forwarding::Forwarded => {}
+    }
+    let known = rooms.counts.knows(visitor.id) || visitor.previous.is_some_and(|id| rooms.counts.knows(id));
+    let admission = rooms.guard.admit(beacon, &visitor, &placed.site, placed.number, known, now);
+    match admission.outcome {
+        Outcome::Refused(reason) => Err(reason),
+        Outcome::Counted if !known && beacon.kind != Kind::Leave && rooms.counts.is_full() => Err(Reason::PresenceFull),
+        Outcome::Counted => {
+            if admission.no_origin {
+                rooms.metrics.without_origin.inc();
+            }
+            Ok(Who { visitor, salts })
+        }
+    }
+}
+
+fn page_of(beacon: &Beacon<'_>, site: &Site) -> Result<Option<PagePath>, Refusal> {
+    Ok(beacon.url.as_ref().map(|url| url.page(&site.page_parameters)).transpose()?)
+}
+
+fn touch<'a>(beacon: &Beacon<'_>, site: &'a Site, who: &Who, page: Option<&'a str>, at: UnixMillis) -> Touch<'a> {
+    Touch {
+        kind: beacon.kind,
+        at,
+        site: site.id.as_str(),
+        day: who.salts.day,
+        visitor: who.visitor.id,
+        previous: who.visitor.previous,
+        since_last_ms: beacon.since_last_ms,
+        page,
+    }
+}
+
+fn in_words(outcome: Outcome) -> snippet::Outcome<'static> {
+    match outcome {
+        Outcome::Counted => snippet::Outcome::Counted,
+        Outcome::Refused(reason) => {
+            snippet::Outcome::NotCounted { reason: reason.as_str(), remedy: reason.remedy() }
+        }
+    }
+}
+
+pub(super) fn accept_language(headers: &HeaderMap) -> Option<&str> {
+    headers.get(hyper::header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok())
+}

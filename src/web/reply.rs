@@ -1,0 +1,181 @@
+//! Every status, cache and CORS header; errors become replies here and only here.
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName,
+    HeaderValue, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::{Response, StatusCode};
+
+use crate::beacon::BeaconError;
+use crate::page::Asset;
+use crate::snippet::{Format, ViewError};
+
+/// What goes back to a client.
+pub(super) type Reply = Response<Full<Bytes>>;
+
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+const CROSS_ORIGIN: HeaderValue = HeaderValue::from_static("cross-origin");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+const ANY: HeaderValue = HeaderValue::from_static("*");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const GIF: HeaderValue = HeaderValue::from_static("image/gif");
+/// A second: as long as a snippet is good for.
+const FRESH_SECOND: HeaderValue = HeaderValue::from_static("max-age=1");
+/// The script and styles change with a release; an hour is how long a new release may go unnoticed.
+const FRESH_HOUR: HeaderValue = HeaderValue::from_static("public, max-age=3600");
+
+/// One transparent pixel, GIF89a, 43 bytes.
+const PIXEL: &[u8; 43] = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\x00\x00\x00!\xf9\x04\x01\x00\x00\x00\x00,\
+\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;";
+
+/// Why a request is not answered as it hoped.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error("this is no beacon: {0}")]
+    Malformed(#[from] BeaconError),
+    #[error("this is no snippet: {0}")]
+    View(#[from] ViewError),
+    #[error("there is no site of this name; the name after data-site= (or s=) must be an id of the configuration")]
+    UnknownSite,
+    #[error("there is nothing here; a counter begins at /headcount.js, /hit and /snippet/SITE.html")]
+    NotFound,
+    #[error("this is no snippet: the ending may be html, svg, json or txt")]
+    UnknownFormat,
+    #[error("this address takes {0} only")]
+    Method(&'static str),
+    #[error("the body is longer than {0} bytes")]
+    TooLarge(usize),
+    #[error("the body could not be read to its end")]
+    Body,
+    #[error("this is no query: {0}")]
+    Query(&'static str),
+    #[error("the beacon could not be written and was not counted; it may be sent again")]
+    Unwritten,
+}
+
+impl Refusal {
+    fn status(&self) -> StatusCode {
+        match self {
+            Refusal::Malformed(_) | Refusal::View(_) | Refusal::Body | Refusal::Query(_) => StatusCode::BAD_REQUEST,
+            Refusal::UnknownSite | Refusal::NotFound | Refusal::UnknownFormat => StatusCode::NOT_FOUND,
+            Refusal::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Refusal::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Refusal::Unwritten => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+/// The numbers that go back with a beacon.
+pub(super) fn numbers(json: Vec<u8>) -> Reply {
+    let mut reply = Response::new(Full::new(Bytes::from(json)));
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_TYPE, JSON);
+    headers.insert(CACHE_CONTROL, NO_STORE);
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    reply
+}
+
+/// The pixel that goes back to a page without JavaScript.
+pub(super) fn pixel() -> Reply {
+    let mut reply = Response::new(Full::new(Bytes::from_static(PIXEL)));
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_TYPE, GIF);
+    headers.insert(CACHE_CONTROL, NO_STORE);
+    headers.insert(CROSS_ORIGIN_RESOURCE_POLICY, CROSS_ORIGIN);
+    reply
+}
+
+/// A snippet; one that also counted must not be kept by anybody.
+pub(super) fn snippet(format: &Format, body: Bytes, etag: Option<&str>) -> Reply {
+    let mut reply = Response::new(Full::new(body));
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type));
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
+    headers.insert(CROSS_ORIGIN_RESOURCE_POLICY, CROSS_ORIGIN);
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(format.policy));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    headers.insert(VARY, HeaderValue::from_static("accept-language"));
+    let kept = if etag.is_some() { FRESH_SECOND } else { NO_STORE };
+    headers.insert(CACHE_CONTROL, kept);
+    if let Some(etag) = etag.and_then(|etag| HeaderValue::from_str(etag).ok()) {
+        headers.insert(ETAG, etag);
+    }
+    reply
+}
+
+/// The client has this very snippet already.
+pub(super) fn not_modified(etag: &str) -> Reply {
+    let mut reply = Response::new(Full::new(Bytes::new()));
+    *reply.status_mut() = StatusCode::NOT_MODIFIED;
+    reply.headers_mut().insert(CACHE_CONTROL, FRESH_SECOND);
+    reply.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
+    if let Ok(etag) = HeaderValue::from_str(etag) {
+        reply.headers_mut().insert(ETAG, etag);
+    }
+    reply
+}
+
+/// A file that is compiled in.
+pub(super) fn asset(asset: &'static Asset) -> Reply {
+    let mut reply = Response::new(Full::new(Bytes::from_static(asset.bytes)));
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(asset.content_type));
+    headers.insert(CACHE_CONTROL, FRESH_HOUR);
+    headers.insert(CROSS_ORIGIN_RESOURCE_POLICY, CROSS_ORIGIN);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    reply
+}
+
+/// The welcome page.
+pub(super) fn page(html: String, policy: &'static str) -> Reply {
+    let mut reply = Response::new(Full::new(Bytes::from(html)));
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, NO_STORE);
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    reply
+}
+
+/// Plain words with a status: the admin pages, and every error.
+pub(super) fn text(status: StatusCode, text: String) -> Reply {
+    let mut reply = Response::new(Full::new(Bytes::from(text)));
+    *reply.status_mut() = status;
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_TYPE, TEXT);
+    headers.insert(CACHE_CONTROL, NO_STORE);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    reply
+}
+
+/// The metrics page.
+pub(super) fn metrics(page: String) -> Reply {
+    let mut reply = text(StatusCode::OK, page);
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    reply.headers_mut().insert(CONTENT_TYPE, kind);
+    reply
+}
+
+/// A refusal, in words; any page's script may read them.
+pub(super) fn refusal(refusal: &Refusal) -> Reply {
+    let mut reply = text(refusal.status(), format!("{refusal}\n"));
+    reply.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
+    if let Refusal::Method(allowed) = refusal {
+        reply.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    }
+    reply
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_pixel_is_a_whole_gif() {
+        assert!(super::PIXEL.starts_with(b"GIF89a") && super::PIXEL.ends_with(b";"));
+    }
+}
