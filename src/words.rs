@@ -292,7 +292,7 @@ impl AddAssign for Tally {
 }
 
 /// Which of the two a footer calls its total.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Figure {
     /// Page views.
     Views,

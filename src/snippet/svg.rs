@@ -1,0 +1,234 @@
+//! The counter as an image that stands alone: a small card, legible on any page, light or dark.
+//!
+//! It brings its own background, because an image cannot know the page behind it. Colours stand in
+//! presentation attributes, so a policy that blocks the style block costs the dark colours alone. Labels
+//! are set from the start edge and numbers from the end edge: fonts differ between readers, and the
+//! gap between the two takes up what the estimate of the text's width got wrong.
+
+use super::Format;
+use super::escape::{push_markup, push_number};
+use super::line::{Line, lines};
+use super::view::{Row, Theme, View};
+use crate::words::Numbers;
+
+pub(super) static FORMAT: Format = Format {
+    extension: "svg",
+    content_type: "image/svg+xml",
+    policy: "default-src 'none'; style-src 'unsafe-inline'",
+    render,
+};
+
+/// The dark colours, by the class of what they colour.
+const STYLE: &str = "<style>@media (prefers-color-scheme:dark){.card{fill:#1c1b19;stroke:#3a3732}.rule{stroke:#3a3732}\
+.label,.unit{fill:#b3ada1}.number,.caption{fill:#f4f1ea}.dot{fill:#4fd1a5}}</style>\n";
+
+/// The fonts that systems bring along, first those made for their own screens.
+const FONTS: &str = "system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans',Ubuntu,Cantarell,sans-serif";
+
+const FONT_PX: u32 = 14;
+/// From the edges of the card to the text.
+const PAD_X_PX: u32 = 16;
+const PAD_Y_PX: u32 = 11;
+/// Between the longest label and the longest number: also the room for fonts wider than estimated.
+const GAP_PX: u32 = 26;
+/// Of the part above the rows of a table.
+const CAPTION_PX: u32 = 38;
+/// From the baseline of a row to its lower edge.
+const DESCENT_PX: u32 = 8;
+/// Before the number of people online.
+const DOT: &str = "\u{25cf}";
+
+fn render(numbers: &Numbers, view: &View) -> Vec<u8> {
+    let lines = lines(numbers, view);
+    let card = Card::around(&lines, view);
+    let mut svg = Svg(Vec::with_capacity(3_072));
+    svg.open(&card, numbers, view, &lines);
+    if view.theme == Theme::Table {
+        svg.caption(&card, view);
+    }
+    for (at, line) in (0_u32..).zip(&lines) {
+        svg.row(&card, line, card.first_row_px + at * card.row_px);
+        let ruled = view.theme == Theme::Table && at > 0;
+        if ruled {
+            svg.rule(&card, card.first_row_px + at * card.row_px);
+        }
+    }
+    svg.raw("</g>\n</svg>\n");
+    svg.0
+}
+
+/// The measures of a card.
+struct Card {
+    width_px: u32,
+    height_px: u32,
+    row_px: u32,
+    first_row_px: u32,
+    /// Where labels begin and numbers end.
+    start_px: u32,
+    end_px: u32,
+}
+
+impl Card {
+    fn around(lines: &[Line], view: &View) -> Card {
+        let labels = lines.iter().map(|line| text_px(line.label)).max().unwrap_or(0);
+        let values = lines.iter().map(|line| text_px(&line.number) + text_px(line.unit)).max().unwrap_or(0);
+        let (row_px, top_px) = match view.theme {
+            Theme::Plain => (25, PAD_Y_PX),
+            Theme::Table => (29, CAPTION_PX + 4),
+        };
+        // The dot and the blanks around it are as wide as two digits.
+        let dot = text_px("00");
+        let wanted = labels + GAP_PX + dot + values;
+        let caption = if view.theme == Theme::Table { text_px(view.language.caption(view.total)) } else { 0 };
+        let width_px = wanted.max(caption) + 2 * PAD_X_PX;
+        let count = u32::try_from(lines.len()).unwrap_or(u32::MAX);
+        let bottom_px = if view.theme == Theme::Table { 6 } else { PAD_Y_PX };
+        let edges = (PAD_X_PX, width_px - PAD_X_PX);
+        let (start_px, end_px) = if view.language.direction == "rtl" { (edges.1, edges.0) } else { edges };
+        let height_px = top_px + count.saturating_mul(row_px) + bottom_px;
+        Card { width_px, height_px, row_px, first_row_px: top_px, start_px, end_px }
+    }
+}
+
+/// The width of a text in [`FONT_PX`], rounded up; a little more than common fonts need.
+fn text_px(text: &str) -> u32 {
+    let hundredths: u32 = text.chars().map(em_hundredths).sum();
+    (hundredths * FONT_PX).div_ceil(100)
+}
+
+/// The width of a character in hundredths of the font's size. Vietnamese letters are as wide as the
+/// letters under their marks.
+fn em_hundredths(c: char) -> u32 {
+    match c {
+        'i' | 'j' | 'l' | 'I' | '.' | ',' | ':' | ';' | '\'' | '|' | ' ' => 30,
+        'í' | 'ì' | 'ỉ' | 'ĩ' | 'ị' | '\u{a0}' | '\u{202f}' => 30,
+        'f' | 't' | 'r' | '(' | ')' | '-' => 40,
+        'm' | 'w' | 'M' | 'W' => 92,
+        '\u{300}'..='\u{36f}' => 0,
+        '\u{1100}'.. if !('\u{1e00}'..='\u{20cf}').contains(&c) => 105,
+        c if c.is_uppercase() => 70,
+        _ => 59,
+    }
+}
+
+/// A buffer that tells markup from text: text is always escaped.
+struct Svg(Vec<u8>);
+
+impl Svg {
+    fn raw(&mut self, markup: &str) -> &mut Svg {
+        self.0.extend_from_slice(markup.as_bytes());
+        self
+    }
+
+    fn text(&mut self, text: &str) -> &mut Svg {
+        push_markup(&mut self.0, text);
+        self
+    }
+
+    fn px(&mut self, px: u32) -> &mut Svg {
+        push_number(&mut self.0, u64::from(px));
+        self
+    }
+
+    fn open(&mut self, card: &Card, numbers: &Numbers, view: &View, lines: &[Line]) {
+        self.raw("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"").px(card.width_px);
+        self.raw("\" height=\"").px(card.height_px).raw("\" viewBox=\"0 0 ").px(card.width_px);
+        self.raw(" ").px(card.height_px).raw("\" role=\"img\" aria-labelledby=\"t d\" lang=\"");
+        self.text(view.language.tag).raw("\" direction=\"").text(view.language.direction).raw("\">\n");
+        self.raw("<title id=\"t\">").text(view.language.caption(view.total)).raw("</title>\n<desc id=\"d\">");
+        for (at, line) in lines.iter().enumerate() {
+            self.raw(if at > 0 { "; " } else { "" }).text(&line.sentence());
+            if line.row == Row::Online {
+                self.raw(" (").text(&view.language.window(numbers.online_window_seconds)).raw(")");
+            }
+        }
+        self.raw("</desc>\n").raw(STYLE);
+        self.raw("<rect class=\"card\" x=\"0.5\" y=\"0.5\" width=\"").px(card.width_px - 1);
+        self.raw("\" height=\"").px(card.height_px - 1);
+        self.raw("\" rx=\"9\" fill=\"#fffdf9\" stroke=\"#ded8cc\"/>\n<g font-family=\"").raw(FONTS);
+        self.raw("\" font-size=\"").px(FONT_PX).raw("\">\n");
+    }
+
+    fn caption(&mut self, card: &Card, view: &View) {
+        self.raw("<text class=\"caption\" x=\"").px(card.start_px).raw("\" y=\"25\"");
+        self.raw(" font-weight=\"600\" fill=\"#1f1d1a\">")
+            .text(view.language.caption(view.total))
+            .raw("</text>\n");
+        self.rule(card, CAPTION_PX);
+    }
+
+    fn rule(&mut self, card: &Card, y: u32) {
+        self.raw("<path class=\"rule\" d=\"M").px(PAD_X_PX).raw(" ").px(y).raw(".5H");
+        self.px(card.width_px - PAD_X_PX).raw("\" stroke=\"#ece7dd\"/>\n");
+    }
+
+    fn row(&mut self, card: &Card, line: &Line, top_px: u32) {
+        let y = top_px + card.row_px - DESCENT_PX;
+        self.raw("<text class=\"label\" x=\"").px(card.start_px).raw("\" y=\"").px(y);
+        self.raw("\" fill=\"#5f5a51\">").text(line.label).raw("</text>");
+        self.raw("<text x=\"").px(card.end_px).raw("\" y=\"").px(y).raw("\" text-anchor=\"end\">");
+        if line.row == Row::Online {
+            self.raw("<tspan class=\"dot\" font-size=\"10\" dy=\"-1\" fill=\"#0b7a5b\">").raw(DOT);
+            self.raw("</tspan><tspan dy=\"1\"> </tspan>");
+        }
+        self.raw("<tspan class=\"number\" font-weight=\"600\" fill=\"#1f1d1a\">")
+            .text(&line.number)
+            .raw("</tspan>");
+        if !line.unit.is_empty() {
+            self.raw("<tspan class=\"unit\" fill=\"#5f5a51\"> ").text(line.unit).raw("</tspan>");
+        }
+        self.raw("</text>\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{numbers, text_of, view};
+    use super::*;
+
+    fn svg(query: &[(&str, &str)]) -> String {
+        String::from_utf8(render(&numbers(), &view(query))).expect("is text")
+    }
+
+    #[test]
+    fn it_says_in_words_what_it_shows() {
+        let svg = svg(&[]);
+        assert!(svg.contains("<title id=\"t\">Thống kê truy cập</title>"));
+        assert!(svg.contains(
+            "<desc id=\"d\">Số lượt truy cập: 1,333,796 lượt; Số người online: 912 người (trong 5 phút qua)</desc>"
+        ));
+        assert!(text_of(&svg).contains("1,333,796 lượt"));
+    }
+
+    #[test]
+    fn it_needs_nothing_from_outside() {
+        for query in [&[][..], &[("style", "table")]] {
+            let svg = svg(query).replace("http://www.w3.org/2000/svg", "");
+            for banned in ["http", "url(", "<script", "@import", "href"] {
+                assert!(!svg.contains(banned), "{banned}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_text_has_a_colour_even_without_the_style_block() {
+        for (at, _) in svg(&[("style", "table")]).match_indices("<tspan class") {
+            let svg = svg(&[("style", "table")]);
+            let tag = &svg[at..at + svg[at..].find('>').expect("is closed")];
+            assert!(tag.contains("fill=\"#"), "{tag}");
+        }
+    }
+
+    #[test]
+    fn letters_with_vietnamese_marks_are_as_wide_as_without() {
+        assert_eq!(text_px("Số lượt truy cập"), text_px("So luot truy cap"));
+        assert_eq!(text_px("nghỉ"), text_px("nghi"));
+    }
+
+    #[test]
+    fn a_longer_number_makes_a_wider_card() {
+        let small = Card::around(&lines(&numbers(), &view(&[])), &view(&[]));
+        let more = Numbers { online: 1_000_000_000, ..numbers() };
+        assert!(Card::around(&lines(&more, &view(&[])), &view(&[])).width_px > small.width_px);
+    }
+}
