@@ -52,6 +52,12 @@ pub struct PageUrl<'a> {
 }
 
 impl<'a> PageUrl<'a> {
+    /// Parses the page that a reader of numbers asks about; `None` when it is no path and no URL.
+    #[must_use]
+    pub fn asked(text: &'a str) -> Option<PageUrl<'a>> {
+        PageUrl::parse(Cow::Borrowed(text)).ok()
+    }
+
     /// Parses a page's URL. The text has been bounded and holds no control characters.
     pub(super) fn parse(text: Cow<'a, str>) -> Result<PageUrl<'a>, BeaconError> {
         let malformed =

@@ -155,7 +155,7 @@ impl SiteCounts {
 
     pub(super) fn raise_peak(&self, count: u32, at: UnixMillis) {
         let mut live = self.live();
-        if live.peak.as_ref().is_none_or(|(highest, _, _)| count > *highest) {
+        if count > live.peak.as_ref().map_or(0, |(highest, _, _)| *highest) {
             live.peak = Some((count, at, written(at, &live.zone)));
         }
     }

@@ -85,9 +85,9 @@ impl SiteChanges {
         }
     }
 
-    /// Keeps the later of two moments and the higher of two peaks.
+    /// Keeps the higher of two peaks; nobody at all is none.
     pub fn raise_peak(&mut self, count: u32, at: UnixMillis) {
-        if self.peak.is_none_or(|(highest, _)| count > highest) {
+        if count > self.peak.map_or(0, |(highest, _)| highest) {
             self.peak = Some((count, at));
         }
     }

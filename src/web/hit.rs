@@ -114,7 +114,9 @@ fn admit(
     let admission = rooms.guard.admit(beacon, &visitor, &placed.site, placed.number, known, now);
     match admission.outcome {
         Outcome::Refused(reason) => Err(reason),
-        Outcome::Counted if !known && beacon.kind != Kind::Leave && rooms.counts.is_full() => Err(Reason::PresenceFull),
+        Outcome::Counted if !known && beacon.kind != Kind::Leave && rooms.counts.is_full() => {
+            Err(Reason::PresenceFull)
+        }
         Outcome::Counted => {
             if admission.no_origin {
                 rooms.metrics.without_origin.inc();
@@ -128,7 +130,13 @@ fn page_of(beacon: &Beacon<'_>, site: &Site) -> Result<Option<PagePath>, Refusal
     Ok(beacon.url.as_ref().map(|url| url.page(&site.page_parameters)).transpose()?)
 }
 
-fn touch<'a>(beacon: &Beacon<'_>, site: &'a Site, who: &Who, page: Option<&'a str>, at: UnixMillis) -> Touch<'a> {
+fn touch<'a>(
+    beacon: &Beacon<'_>,
+    site: &'a Site,
+    who: &Who,
+    page: Option<&'a str>,
+    at: UnixMillis,
+) -> Touch<'a> {
     Touch {
         kind: beacon.kind,
         at,

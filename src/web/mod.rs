@@ -1,6 +1,36 @@
-//! The door.
+//! The door: one worker per core, each with its own runtime and its own listener.
+//!
+//! No beacon crosses a thread on its way. [`hit`](self) shows the way of a beacon on one screen;
+//! `worker.rs` the turn that writes it; `reply.rs` every header that goes back. The admin listener
+//! is read only and runs on the daemon's own thread: no HTTP path changes a number but a beacon's.
+
+mod admin;
+mod hit;
+mod listen;
+mod refusals;
+mod reply;
+mod route;
+mod show;
+mod worker;
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+pub use admin::serve_admin;
+pub use listen::{BindError, bind, bind_shared, serve};
+pub use worker::{Committer, Worker};
+
+use self::refusals::Refusals;
+use self::show::Cache;
+use crate::clock::Clock;
+use crate::count::Counts;
+use crate::guard::{Guard, Reason};
+use crate::metrics::Metrics;
+use crate::salt::Salts;
+use crate::sites::{SiteNumber, Sites};
+use crate::visitor::{SiteSalts, Visitors};
+use crate::words::UnixMillis;
 
 /// What the door is told.
 #[derive(Clone, Debug)]
@@ -17,10 +47,114 @@ pub struct Options {
     pub workers: Option<usize>,
     /// Connections open at once, over all workers.
     pub connections_max: usize,
-    /// How long a client may take to send a request's head, in milliseconds.
+    /// How long a client may take to send its first request, in milliseconds.
     pub header_read_timeout_ms: u64,
-    /// How long a connection may stay without a request, in milliseconds.
+    /// How long a connection may stay without finishing a request, in milliseconds.
     pub idle_timeout_ms: u64,
     /// How long requests in flight may take to finish on stop, in milliseconds.
     pub drain_timeout_ms: u64,
+}
+
+/// The rooms that a request walks through, and what the admin page asks.
+pub struct Rooms {
+    /// What the door was told.
+    pub options: Options,
+    /// The time.
+    pub clock: Clock,
+    /// Who is it.
+    pub visitors: Visitors,
+    /// Counted, or not.
+    pub guard: Guard,
+    /// The numbers.
+    pub counts: Arc<Counts>,
+    /// The days' secrets.
+    pub salts: Arc<Salts>,
+    /// What people on duty see.
+    pub metrics: Arc<Metrics>,
+    /// What the daemon knows about itself.
+    pub state: State,
+    sites: RwLock<Arc<Sites>>,
+    refusals: Refusals,
+    cache: Cache,
+    connections: AtomicUsize,
+}
+
+/// What the daemon knows about itself.
+#[derive(Default)]
+pub struct State {
+    /// Requests are taken.
+    pub serving: AtomicBool,
+    /// The last turn of a worker could not be written.
+    pub journal_failing: AtomicBool,
+    /// The last fold did not reach the store.
+    pub store_failing: AtomicBool,
+    /// Lines of the metrics page about the fold, the journal and the disk, as of the last fold.
+    pub kept: RwLock<String>,
+}
+
+impl Rooms {
+    /// Rooms without a site.
+    #[must_use]
+    pub fn new(
+        options: Options,
+        clock: Clock,
+        (visitors, guard): (Visitors, Guard),
+        counts: Arc<Counts>,
+        salts: Arc<Salts>,
+        metrics: Arc<Metrics>,
+    ) -> Rooms {
+        Rooms {
+            options,
+            clock,
+            visitors,
+            guard,
+            counts,
+            salts,
+            metrics,
+            state: State::default(),
+            sites: RwLock::default(),
+            refusals: Refusals::default(),
+            cache: Cache::default(),
+            connections: AtomicUsize::new(0),
+        }
+    }
+
+    /// The sites in force.
+    #[must_use]
+    pub fn sites(&self) -> Arc<Sites> {
+        Arc::clone(&self.sites.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts other sites in force; every one of them must be in its place in the counts already.
+    pub fn set_sites(&self, sites: Sites) {
+        *self.sites.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(sites);
+    }
+
+    /// What was refused in the last hour, by reason.
+    #[must_use]
+    pub fn refused_last_hour(&self, site: SiteNumber, now: UnixMillis) -> Vec<(Reason, u64)> {
+        self.refusals.last_hour(site, now)
+    }
+
+    /// Requests are taken, and what they bring can be counted.
+    #[must_use]
+    pub fn ready(&self) -> Result<(), &'static str> {
+        if !self.state.serving.load(Ordering::Acquire) {
+            Err("starting or stopping")
+        } else if self.state.journal_failing.load(Ordering::Acquire) {
+            Err("the journal cannot be written")
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The secrets of the day of a site: today's, and for one visit window after midnight that of
+    /// the day before.
+    fn salts_of(&self, site: SiteNumber, now: UnixMillis) -> Option<SiteSalts> {
+        let local = self.counts.local_day(site, now)?;
+        let today = self.salts.of(local.day)?;
+        let lately = now.since(local.from) < self.counts.visit_window_ms();
+        let previous = lately.then(|| self.salts.of(local.day.previous())).flatten();
+        Some(SiteSalts { day: local.day, today, previous })
+    }
 }

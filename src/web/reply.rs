@@ -3,8 +3,8 @@
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName,
-    HeaderValue, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    HeaderName, HeaderValue, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Response, StatusCode};
 
@@ -29,7 +29,8 @@ const FRESH_SECOND: HeaderValue = HeaderValue::from_static("max-age=1");
 const FRESH_HOUR: HeaderValue = HeaderValue::from_static("public, max-age=3600");
 
 /// One transparent pixel, GIF89a, 43 bytes.
-const PIXEL: &[u8; 43] = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\x00\x00\x00!\xf9\x04\x01\x00\x00\x00\x00,\
+const PIXEL: &[u8; 43] =
+    b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\x00\x00\x00!\xf9\x04\x01\x00\x00\x00\x00,\
 \x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;";
 
 /// Why a request is not answered as it hoped.
@@ -39,7 +40,9 @@ pub(super) enum Refusal {
     Malformed(#[from] BeaconError),
     #[error("this is no snippet: {0}")]
     View(#[from] ViewError),
-    #[error("there is no site of this name; the name after data-site= (or s=) must be an id of the configuration")]
+    #[error(
+        "there is no site of this name; the name after data-site= (or s=) must be an id of the configuration"
+    )]
     UnknownSite,
     #[error("there is nothing here; a counter begins at /headcount.js, /hit and /snippet/SITE.html")]
     NotFound,
@@ -60,7 +63,9 @@ pub(super) enum Refusal {
 impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
-            Refusal::Malformed(_) | Refusal::View(_) | Refusal::Body | Refusal::Query(_) => StatusCode::BAD_REQUEST,
+            Refusal::Malformed(_) | Refusal::View(_) | Refusal::Body | Refusal::Query(_) => {
+                StatusCode::BAD_REQUEST
+            }
             Refusal::UnknownSite | Refusal::NotFound | Refusal::UnknownFormat => StatusCode::NOT_FOUND,
             Refusal::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,

@@ -24,6 +24,8 @@ use crate::words::{Numbers, PagePath};
 const CACHED_MAX: usize = 4_096;
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
+const NO_PAGE: Refusal = Refusal::Query("page is neither a path that begins with / nor an http(s) URL");
+
 /// The snippets of this second.
 #[derive(Default)]
 pub(super) struct Cache(Mutex<Second>);
@@ -56,7 +58,8 @@ pub(super) async fn snippet(
     let view = View::parse(asked, &placed.site, hit::accept_language(headers))?;
     let counts = pairs.iter().any(|(name, _)| name == "hit") && (extension == "svg" || view.frame);
     if counts {
-        let beacon = embedded(site, query, headers).inspect_err(|error| rooms.metrics.malformed(error.field()))?;
+        let beacon =
+            embedded(site, query, headers).inspect_err(|error| rooms.metrics.malformed(error.field()))?;
         let dealt = hit::embedded(rooms, worker, &beacon, headers, peer).await?;
         let numbers = with_page(rooms, &placed, &view)?.unwrap_or(dealt.numbers);
         return Ok(reply::snippet(format, Bytes::from((format.render)(&numbers, &view)), None));
@@ -70,7 +73,13 @@ pub(super) async fn snippet(
 }
 
 impl Cache {
-    fn rendered(&self, rooms: &Rooms, placed: &Placed, format: &Format, view: View) -> Result<Rendered, Refusal> {
+    fn rendered(
+        &self,
+        rooms: &Rooms,
+        placed: &Placed,
+        format: &Format,
+        view: View,
+    ) -> Result<Rendered, Refusal> {
         let second = rooms.clock.now().second();
         let key = (placed.number, format.extension, view);
         {
@@ -110,7 +119,8 @@ fn numbers(rooms: &Rooms, placed: &Placed, page: Option<&str>) -> Result<Numbers
 /// The numbers with those of the page that the view names, if it names one.
 fn with_page(rooms: &Rooms, placed: &Placed, view: &View) -> Result<Option<Numbers>, Refusal> {
     let Some(page) = view.page.as_deref() else { return Ok(None) };
-    let page = PageUrl::parse("page", page)?.page(&placed.site.page_parameters)?;
+    let page =
+        PageUrl::asked(page).ok_or(NO_PAGE)?.page(&placed.site.page_parameters).map_err(|_| NO_PAGE)?;
     numbers(rooms, placed, Some(PagePath::as_str(&page))).map(Some)
 }
 
@@ -131,7 +141,11 @@ fn pairs(query: &str) -> Result<Vec<(String, String)>, Refusal> {
 }
 
 /// `/`
-pub(super) fn welcome(rooms: &Rooms, headers: &HeaderMap, local: std::net::SocketAddr) -> Result<Reply, Refusal> {
+pub(super) fn welcome(
+    rooms: &Rooms,
+    headers: &HeaderMap,
+    local: std::net::SocketAddr,
+) -> Result<Reply, Refusal> {
     let sites = rooms.sites();
     let placed = sites.iter().next().ok_or(Refusal::NotFound)?;
     let (base_url, reachability) = base_url(rooms, headers, local);

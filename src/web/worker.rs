@@ -18,6 +18,7 @@ use crate::fold::Cut;
 use crate::journal::{WriteError, Writer, decode, encode};
 use crate::metrics::Metrics;
 use crate::salt::random;
+use crate::sites::Sites;
 use crate::words::{Record, StreamId, Touch, UnixMillis};
 
 /// Records of one turn may take this many bytes before the committer is due at once: a write that
@@ -93,14 +94,32 @@ impl Worker {
         }
     }
 
-    /// Ends a turn: writes what was gathered, takes it, publishes it, wakes those who wait.
-    pub fn turn(&self, committer: &mut Committer, counts: &Counts, metrics: &Metrics, now: UnixMillis) {
+    /// Puts a record that changes nothing into the next turn, to find out whether the journal can be
+    /// written again.
+    pub fn gather_probe(&self, sites: &Sites) {
+        if let Some(placed) = sites.iter().next() {
+            self.gather(
+                &Record::Peak { site: placed.site.id.as_str(), count: 0, at: UnixMillis(0) },
+                UnixMillis(0),
+            );
+        }
+    }
+
+    /// Ends a turn: writes what was gathered, takes it, publishes it, wakes those who wait. Says
+    /// whether it was written, if there was anything.
+    pub fn turn(
+        &self,
+        committer: &mut Committer,
+        counts: &Counts,
+        metrics: &Metrics,
+        now: UnixMillis,
+    ) -> Option<bool> {
         self.heartbeat.store(now.0, Ordering::Relaxed);
         let spare = std::mem::take(&mut committer.spare);
         let mut gather = lock(&self.gather);
         if gather.records.is_empty() {
             committer.spare = spare;
-            return;
+            return None;
         }
         let records = std::mem::replace(&mut gather.records, spare);
         let (count, newest) = (std::mem::take(&mut gather.count), gather.newest);
@@ -124,6 +143,7 @@ impl Worker {
         turn.end(written.is_ok());
         committer.spare = records;
         committer.spare.clear();
+        Some(written.is_ok())
     }
 
     /// What was published since the last cut, and what memory decided in it.

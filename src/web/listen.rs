@@ -1,0 +1,259 @@
+//! Accept, connection limits, timeouts, draining.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use hyper_util::server::graceful::GracefulShutdown;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::route::{self, Ends, Measured};
+use super::{Committer, Rooms, Worker};
+
+/// Connections that the system may hold for us while a turn lasts.
+const BACKLOG: i32 = 4_096;
+/// Head of a request: what browsers with many cookies send, and no more.
+const HEAD_BYTES_MAX: usize = 16 << 10;
+/// After an accept that the system refused (no file handles, say), a breath.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How often a worker looks at what has no beacon to drive it: presence, peaks, old streams.
+const HOUSEKEEPING: Duration = Duration::from_millis(500);
+
+/// Why an address could not be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {source}{}", hint(source))]
+pub struct BindError {
+    address: SocketAddr,
+    source: io::Error,
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "; another program, or another headcount, has this port",
+        io::ErrorKind::PermissionDenied => "; ports below 1024 need a privilege: put nginx in front",
+        io::ErrorKind::AddrNotAvailable => "; this machine has no such address",
+        _ => "",
+    }
+}
+
+/// Listens on an address that nobody else has; port 0 takes a free one.
+///
+/// # Errors
+/// When the address cannot be had.
+pub fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
+    listener(address, false)
+}
+
+/// As many listeners on one address as there are workers: the system spreads connections over them.
+/// The address is taken alone first, so that a port in use is an error.
+///
+/// # Errors
+/// When the address cannot be had.
+pub fn bind_shared(address: SocketAddr, workers: usize) -> Result<Vec<TcpListener>, BindError> {
+    let refused = |source| BindError { address, source };
+    let alone = bind(address)?;
+    let address = alone.local_addr().map_err(refused)?;
+    drop(alone);
+    (0..workers).map(|_| listener(address, true)).collect()
+}
+
+fn listener(address: SocketAddr, shared: bool) -> Result<TcpListener, BindError> {
+    let open = || {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        if shared {
+            socket.set_reuse_port(true)?;
+        }
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        socket.set_nonblocking(true)?;
+        Ok(TcpListener::from(socket))
+    };
+    open().map_err(|source| BindError { address, source })
+}
+
+/// A worker: serves its listeners until `stop` says so, then finishes what is in flight.
+///
+/// # Errors
+/// When a listener cannot be used.
+pub async fn serve(
+    rooms: Arc<Rooms>,
+    worker: Arc<Worker>,
+    mut committer: Committer,
+    listeners: Vec<TcpListener>,
+    stop: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let graceful = Arc::new(GracefulShutdown::new());
+    let mut accepting = Vec::new();
+    for listener in listeners {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let (rooms, worker) = (Arc::clone(&rooms), Arc::clone(&worker));
+        let measured = Arc::new(Measured::new(&rooms.metrics));
+        accepting.push(tokio::spawn(accept(
+            rooms,
+            worker,
+            measured,
+            listener,
+            Arc::clone(&graceful),
+            stop.clone(),
+        )));
+    }
+    let draining =
+        tokio::spawn(drain(accepting, graceful, stop, Duration::from_millis(rooms.options.drain_timeout_ms)));
+    commit(&rooms, &worker, &mut committer, draining).await;
+    Ok(())
+}
+
+/// The committer: ends a turn whenever one has records, until all connections are gone.
+async fn commit(
+    rooms: &Rooms,
+    worker: &Worker,
+    committer: &mut Committer,
+    draining: tokio::task::JoinHandle<()>,
+) {
+    let mut draining = pin!(draining);
+    let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
+    let mut drained = false;
+    while !drained {
+        tokio::select! {
+            biased;
+            () = worker.due() => {}
+            _ = housekeeping.tick() => {
+                let now = rooms.clock.now();
+                worker.gather_peaks(&rooms.counts);
+                if rooms.state.journal_failing.load(Ordering::Relaxed) {
+                    worker.gather_probe(&rooms.sites());
+                }
+                committer.seal_if_old(now);
+            }
+            _ = &mut draining => drained = true,
+        }
+        let written = worker.turn(committer, &rooms.counts, &rooms.metrics, rooms.clock.now());
+        if let Some(written) = written {
+            rooms.state.journal_failing.store(!written, Ordering::Release);
+        }
+    }
+}
+
+async fn drain(
+    accepting: Vec<tokio::task::JoinHandle<()>>,
+    graceful: Arc<GracefulShutdown>,
+    mut stop: watch::Receiver<bool>,
+    deadline: Duration,
+) {
+    // A sender that is gone means the daemon is gone: stop as well.
+    stop.wait_for(|stop| *stop).await.ok();
+    for task in accepting {
+        task.await.ok();
+    }
+    if let Some(graceful) = Arc::into_inner(graceful)
+        && timeout(deadline, graceful.shutdown()).await.is_err()
+    {
+        tracing::warn!("some connections were cut at the end of drain_timeout");
+    }
+}
+
+async fn accept(
+    rooms: Arc<Rooms>,
+    worker: Arc<Worker>,
+    measured: Arc<Measured>,
+    listener: tokio::net::TcpListener,
+    graceful: Arc<GracefulShutdown>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut stopped = pin!(stop.wait_for(|stop| *stop));
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = &mut stopped => return,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                rooms.metrics.accept_errors.inc();
+                tracing::debug!(%error, "a connection was not accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        if rooms.connections.fetch_add(1, Ordering::AcqRel) >= rooms.options.connections_max {
+            rooms.connections.fetch_sub(1, Ordering::AcqRel);
+            rooms.metrics.connections_refused.inc();
+            continue;
+        }
+        rooms.metrics.connections.inc();
+        let watcher = graceful.watcher();
+        let (rooms, worker, measured) = (Arc::clone(&rooms), Arc::clone(&worker), Arc::clone(&measured));
+        tokio::spawn(async move {
+            connection(&rooms, &worker, &measured, stream, peer, watcher).await;
+            rooms.connections.fetch_sub(1, Ordering::AcqRel);
+            rooms.metrics.connections.dec();
+        });
+    }
+}
+
+/// One connection. It is closed when no request was finished on it for the idle timeout (the first
+/// one has less time), which bounds idle clients and slow senders of heads and bodies alike.
+async fn connection(
+    rooms: &Arc<Rooms>,
+    worker: &Arc<Worker>,
+    measured: &Arc<Measured>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    watcher: hyper_util::server::graceful::Watcher,
+) {
+    let Ok(local) = stream.local_addr() else { return };
+    stream.set_nodelay(true).ok();
+    let ends = Ends { peer, local };
+    let answered = Arc::new(AtomicU64::new(0));
+    let service = service_fn({
+        let (rooms, worker, measured, answered) =
+            (Arc::clone(rooms), Arc::clone(worker), Arc::clone(measured), Arc::clone(&answered));
+        move |request| {
+            let (rooms, worker, measured, answered) =
+                (Arc::clone(&rooms), Arc::clone(&worker), Arc::clone(&measured), Arc::clone(&answered));
+            async move {
+                let reply = route::answer(&rooms, &worker, &measured, request, ends).await;
+                answered.fetch_add(1, Ordering::Relaxed);
+                Ok::<_, Infallible>(reply)
+            }
+        }
+    });
+    let connection = http1::Builder::new()
+        .half_close(true)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .pipeline_flush(true)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut served = pin!(watcher.watch(connection));
+    let mut seen = 0;
+    let mut alarm =
+        pin!(sleep_until(Instant::now() + Duration::from_millis(rooms.options.header_read_timeout_ms)));
+    loop {
+        tokio::select! {
+            biased;
+            // A client that breaks off or speaks something else ends its own connection, no more.
+            _ = &mut served => return,
+            () = &mut alarm => {
+                let now_answered = answered.load(Ordering::Relaxed);
+                if now_answered == seen {
+                    return;
+                }
+                seen = now_answered;
+                alarm.as_mut().reset(Instant::now() + Duration::from_millis(rooms.options.idle_timeout_ms));
+            }
+        }
+    }
+}

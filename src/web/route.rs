@@ -1,0 +1,131 @@
+//! One table: path -> what serves it.
+
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::{Method, Request};
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::reply::{self, Refusal, Reply};
+use super::worker::Worker;
+use super::{Rooms, hit, show};
+use crate::beacon::{self, PROTOCOLS, Protocol};
+use crate::metrics::{Metrics, RouteMetrics};
+use crate::page::{self, Asset};
+use crate::visitor::{Peer, PeerAddress};
+
+/// The longest body of a beacon.
+const BODY_BYTES_MAX: usize = 16 << 10;
+
+/// What serves a path.
+enum Target<'a> {
+    Beacon(&'static Protocol),
+    Snippet(&'a str, &'a str),
+    Welcome,
+    Asset(&'static Asset),
+}
+
+/// The ends of a connection.
+#[derive(Clone, Copy)]
+pub(super) struct Ends {
+    pub(super) peer: SocketAddr,
+    pub(super) local: SocketAddr,
+}
+
+/// What is measured of every route; the labels of metrics come from here.
+pub(super) struct Measured {
+    beacon: RouteMetrics,
+    snippet: RouteMetrics,
+    page: RouteMetrics,
+    asset: RouteMetrics,
+    none: RouteMetrics,
+}
+
+impl Measured {
+    pub(super) fn new(metrics: &Metrics) -> Measured {
+        Measured {
+            beacon: metrics.route("beacon"),
+            snippet: metrics.route("snippet"),
+            page: metrics.route("page"),
+            asset: metrics.route("asset"),
+            none: metrics.route("none"),
+        }
+    }
+
+    fn of(&self, target: Option<&Target<'_>>) -> &RouteMetrics {
+        match target {
+            Some(Target::Beacon(_)) => &self.beacon,
+            Some(Target::Snippet(..)) => &self.snippet,
+            Some(Target::Welcome) => &self.page,
+            Some(Target::Asset(_)) => &self.asset,
+            None => &self.none,
+        }
+    }
+}
+
+fn target<'a>(rooms: &Rooms, path: &'a str) -> Option<Target<'a>> {
+    if let Some(protocol) = PROTOCOLS.iter().find(|protocol| protocol.paths.contains(&path)) {
+        return Some(Target::Beacon(protocol));
+    }
+    if let Some(file) = path.strip_prefix("/snippet/") {
+        return file.rsplit_once('.').map(|(site, extension)| Target::Snippet(site, extension));
+    }
+    if path == "/" {
+        return rooms.options.welcome_page.then_some(Target::Welcome);
+    }
+    page::asset(path).map(Target::Asset)
+}
+
+/// Answers a request, whatever it is.
+pub(super) async fn answer(
+    rooms: &Rooms,
+    worker: &Worker,
+    measured: &Measured,
+    request: Request<Incoming>,
+    ends: Ends,
+) -> Reply {
+    let began = Instant::now();
+    let (head, body) = request.into_parts();
+    let target = target(rooms, head.uri.path());
+    let measured = measured.of(target.as_ref());
+    let peer = Peer { address: PeerAddress::Ip(ends.peer.ip()) };
+    let query = head.uri.query().unwrap_or("");
+    let answered = match target {
+        None => Err(Refusal::NotFound),
+        Some(Target::Beacon(protocol)) => match beacon_method(&head.method, body).await {
+            Err(refusal) => Err(refusal),
+            Ok((method, body)) => {
+                let path = head.uri.path();
+                let request = beacon::Request { method, path, query, headers: &head.headers, body: &body };
+                hit::answer(rooms, worker, protocol, &request, &peer).await
+            }
+        },
+        Some(_) if !matches!(head.method, Method::GET | Method::HEAD) => Err(Refusal::Method("GET, HEAD")),
+        Some(Target::Snippet(site, extension)) => {
+            show::snippet(rooms, worker, (site, extension), query, &head.headers, &peer).await
+        }
+        Some(Target::Welcome) => show::welcome(rooms, &head.headers, ends.local),
+        Some(Target::Asset(asset)) => Ok(reply::asset(asset)),
+    };
+    let reply = answered.unwrap_or_else(|refusal| reply::refusal(&refusal));
+    measured.answered(reply.status().as_u16(), began.elapsed().as_secs_f64());
+    reply
+}
+
+/// The method and the whole body of a beacon; a body that is too long is refused before it is read.
+async fn beacon_method(method: &Method, body: Incoming) -> Result<(beacon::Method, Bytes), Refusal> {
+    match *method {
+        Method::GET => Ok((beacon::Method::Get, Bytes::new())),
+        Method::POST => {
+            if body.size_hint().lower() > u64::try_from(BODY_BYTES_MAX).unwrap_or(u64::MAX) {
+                return Err(Refusal::TooLarge(BODY_BYTES_MAX));
+            }
+            match Limited::new(body, BODY_BYTES_MAX).collect().await {
+                Ok(body) => Ok((beacon::Method::Post, body.to_bytes())),
+                Err(error) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge(BODY_BYTES_MAX)),
+                Err(_) => Err(Refusal::Body),
+            }
+        }
+        _ => Err(Refusal::Method("GET, POST")),
+    }
+}
