@@ -466,4 +466,50 @@ mod tests {
         assert_eq!(config.warnings.len(), 3, "{:?}", config.warnings);
         assert_eq!(config.sites[0].time_zone, TimeZone::UTC);
     }
+
+    /// Pieces of files that fit together by chance.
+    const PIECES: [&str; 24] = [
+        "listen",
+        "hosts",
+        "id",
+        "ack",
+        "limits",
+        "site",
+        "visit_window",
+        " = ",
+        "=",
+        "[",
+        "]",
+        "[[",
+        "]]",
+        "\"",
+        "'",
+        "\"30m\"",
+        "\"\\u0000\\n\"",
+        "5",
+        "-",
+        "\n",
+        "\n",
+        "{",
+        ", ",
+        "ộ\u{1b}[31m",
+    ];
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_of_a_file_or_variable_makes_more_than_lines_of_problems(
+            pieces in proptest::collection::vec(proptest::sample::select(&PIECES[..]), 0..60),
+        ) {
+            let directory = directory();
+            let text = pieces.concat();
+            let mut sources = with_file(directory.path(), &text);
+            sources.environment.push(("HEADCOUNT_LISTEN".into(), text.clone()));
+            sources.environment.push((format!("HEADCOUNT_{text}"), text));
+            if let Err(problems) = load(&sources) {
+                let written = problems.to_string();
+                assert_eq!(written.lines().count(), problems.0.len(), "{written}");
+                assert!(!written.contains('\u{1b}'), "{written}");
+            }
+        }
+    }
 }

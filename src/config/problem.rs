@@ -118,7 +118,9 @@ impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, problem) in self.0.iter().enumerate() {
             let separator = if index == 0 { "" } else { "\n" };
-            write!(f, "{separator}{problem}")?;
+            // A value may hold anything, a terminal shall not obey it.
+            let line = problem.to_string().replace(|c: char| c.is_control(), " ");
+            write!(f, "{separator}{line}")?;
         }
         Ok(())
     }
