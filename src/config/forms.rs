@@ -3,7 +3,7 @@
 //! Pure functions from text to value; each says what is wrong and, where it can guess what was meant, how to
 //! write it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use hyper::Uri;
@@ -113,7 +113,10 @@ pub(super) fn public_url(text: &str) -> Result<Option<String>, Wrong> {
     }
     let uri: Uri = text.parse().map_err(|_| Wrong::mended_by("is not a URL", example))?;
     let authority = uri.authority().ok_or_else(|| Wrong::mended_by("has no host", example))?;
-    host_name(authority.host())?;
+    let literal = authority.host().strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    if literal.is_none_or(|address| address.parse::<Ipv6Addr>().is_err()) {
+        host_name(authority.host())?;
+    }
     let port = &authority.as_str()[authority.host().len()..];
     if !port.is_empty() && uri.port_u16().is_none_or(|port| port == 0) {
         return Err(Wrong::mended_by("has no valid port", example));
@@ -140,11 +143,15 @@ pub(super) fn header(text: &str) -> Result<String, Wrong> {
     Ok(text.to_ascii_lowercase())
 }
 
-/// Hosts of pages, in lower case; `*.example.vn` stands for every name below.
+/// Hosts of pages as beacons spell them: lower case, IPv6 without brackets; `*.example.vn` stands for every
+/// name below.
 pub(super) fn hosts(list: &[String]) -> Result<Vec<String>, Vec<Wrong>> {
     each(list, |text| {
-        let name = text.strip_prefix("*.").unwrap_or(text);
-        host_name(name)?;
+        let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+        if let Ok(address) = bare.parse::<Ipv6Addr>() {
+            return Ok(address.to_string());
+        }
+        host_name(text.strip_prefix("*.").unwrap_or(text))?;
         Ok(text.to_ascii_lowercase())
     })
 }
@@ -156,14 +163,6 @@ fn host_name(text: &str) -> Result<(), Wrong> {
     }
     if text.contains("://") || text.contains('/') {
         return wrong("has more than a host", "write the host alone, such as \"www.example.vn\"");
-    }
-    if let Some(address) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        let valid = address.parse::<std::net::Ipv6Addr>().is_ok();
-        return if valid {
-            Ok(())
-        } else {
-            wrong("has no address between the brackets", "write it like [::1]")
-        };
     }
     if text.contains(':') {
         return wrong("has a port", "write the host alone: a page counts whatever its port");
@@ -307,6 +306,7 @@ mod tests {
         let good =
             ["VKS.example.vn", "*.example.vn", "localhost", "127.0.0.1", "[::1]", "xn--bcher-kva.example"];
         assert_eq!(hosts(&list(&good)).map(|hosts| hosts[0].clone()), Ok("vks.example.vn".into()));
+        assert_eq!(hosts(&list(&["[2001:DB8:0::1]", "::1"])), Ok(list(&["2001:db8::1", "::1"])));
         refused(hosts(&list(&["https://a.vn"])), "more than a host", "alone");
         refused(hosts(&list(&["a.vn/x"])), "more than a host", "alone");
         refused(hosts(&list(&["a.vn:8443"])), "a port", "whatever its port");
