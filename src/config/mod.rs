@@ -77,7 +77,7 @@ pub struct Config {
     pub sites: Vec<Site>,
     /// Where everything is kept. It may not exist yet.
     pub state_directory: PathBuf,
-    /// The files that were read, and the site directory: a change of one asks for another [`load`].
+    /// The files that were read, and the site directory: a change of one asks for another [`load()`].
     pub files: Vec<PathBuf>,
     /// What is allowed and odd: a sentence each, to be logged at start.
     pub warnings: Vec<String>,
