@@ -65,3 +65,22 @@ pub enum BeaconError {
     #[error("the body is not form data (`name=value&name=value`)")]
     Body,
 }
+
+impl BeaconError {
+    /// The parameter that was wrong, for a metric's label; `body` when it was none of them.
+    #[must_use]
+    pub fn field(self) -> &'static str {
+        match self {
+            BeaconError::Missing { field }
+            | BeaconError::Duplicate { field }
+            | BeaconError::Escape { field }
+            | BeaconError::Encoding { field }
+            | BeaconError::Control { field }
+            | BeaconError::TooLong { field, .. }
+            | BeaconError::Malformed { field, .. } => field,
+            BeaconError::Site(_) => "s",
+            BeaconError::PageTooLong { .. } => "u",
+            BeaconError::Body => "body",
+        }
+    }
+}
