@@ -173,10 +173,10 @@ impl Visitors {
                 Network::Known { narrow: self.network_hash(4, &address.octets()), wide: None }
             }
             Some(IpAddr::V6(address)) if client.forwarding != Forwarding::Missing => {
-                let [a, b, c, d, e, f, g, h, ..] = address.octets();
+                let octets = address.octets();
                 Network::Known {
-                    narrow: self.network_hash(64, &[a, b, c, d, e, f, g, h]),
-                    wide: Some(self.network_hash(48, &[a, b, c, d, e, f])),
+                    narrow: self.network_hash(64, &octets[..8]),
+                    wide: Some(self.network_hash(48, &octets[..6])),
                 }
             }
             _ => Network::Unknown,
