@@ -24,6 +24,8 @@ use crate::words::UnixMillis;
 const SHARDS: usize = 16;
 /// Older buckets that a newcomer looks at: more than one, so that the map shrinks while it is used.
 const SWEEP_STEPS: usize = 2;
+/// A newcomer looks farther before it has to share: half of a full map may be worth nothing any more.
+const SWEEP_STEPS_WHEN_FULL: usize = 16;
 /// Present time in shares must fit 64 bits with room to spare: 1.8e12 ms times 1e6.
 const TOKENS_MAX: u32 = 1_000_000;
 
@@ -85,7 +87,10 @@ impl Buckets {
         if let Some(full_at) = shard.full_at.get_mut(&key) {
             return pace.take(full_at, now);
         }
-        shard.sweep(now);
+        shard.sweep(SWEEP_STEPS, now);
+        if shard.full_at.len() >= self.shard_entries_max {
+            shard.sweep(SWEEP_STEPS_WHEN_FULL, now);
+        }
         if shard.full_at.len() >= self.shard_entries_max {
             self.overflowed.fetch_add(1, Ordering::Relaxed);
             return pace.take(&mut shard.common_full_at, now);
@@ -126,8 +131,8 @@ impl Pace {
 }
 
 impl Shard {
-    fn sweep(&mut self, now: u64) {
-        for _ in 0..SWEEP_STEPS {
+    fn sweep(&mut self, steps: usize, now: u64) {
+        for _ in 0..steps {
             let Some(key) = self.order.pop_front() else { return };
             if self.full_at.get(&key).is_some_and(|full_at| *full_at > now) {
                 self.order.push_back(key);
@@ -218,6 +223,9 @@ mod tests {
         assert_eq!(taken, 2);
         assert!(buckets.take(same_shard(0), now));
         assert!(!buckets.take(same_shard(0), now));
+        assert_eq!(buckets.size("x"), MapSize { name: "x", entries: 1, overflowed: 99 });
+        let later = now.plus(2_000);
+        assert_eq!((0..9).filter(|_| buckets.take(same_shard(7), later)).count(), 2);
         assert_eq!(buckets.size("x"), MapSize { name: "x", entries: 1, overflowed: 99 });
     }
 

@@ -50,7 +50,7 @@ const HOUR_MS: u64 = 3_600_000;
 pub struct Admission {
     /// Counted, or refused for one reason.
     pub outcome: Outcome,
-    /// Whether nothing at all told the host of the page; such beacons count, and a metric says how many.
+    /// Whether it counted although nothing told the host of the page; a metric says how many did.
     pub no_origin: bool,
 }
 
@@ -114,7 +114,7 @@ impl Guard {
             Kind::Ping | Kind::Leave => self.over_pings(visitor, now),
         });
         let outcome = refused.map_or(Outcome::Counted, Outcome::Refused);
-        Admission { outcome, no_origin: home == Home::Unknown }
+        Admission { outcome, no_origin: outcome == Outcome::Counted && home == Home::Unknown }
     }
 
     /// How full the maps are, one entry a map.
@@ -168,7 +168,9 @@ fn refused_as_it_is(beacon: &Beacon<'_>, visitor: &Visitor, site: &Site, home: &
         return Some(Reason::ForeignHost);
     }
     let comes_from_spam = beacon.came_from.as_deref().is_some_and(spam::is_spam);
-    (comes_from_spam || home.is_spam()).then_some(Reason::ReferrerSpam)
+    // A host of the site's own list was asked for by name already.
+    let lies_on_spam = site.hosts.is_empty() && home.is_spam();
+    (comes_from_spam || lies_on_spam).then_some(Reason::ReferrerSpam)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use siphasher::sip::SipHasher24;
+use woothee::parser::{Parser, WootheeResult};
 
 /// The bytes of a user agent that are looked at; real ones have 100 to 400.
 const AGENT_BYTES_MAX: usize = 1_024;
@@ -97,7 +98,8 @@ fn judge(agent: &str) -> bool {
     if named.trim().is_empty() || ROBOTS.names(&named) {
         return true;
     }
-    woothee::parser::Parser::new().parse(&named).is_some_and(|parsed| parsed.category == "crawler")
+    // Its other questions are about browsers and systems, and compile some thirty expressions to ask them.
+    Parser::new().try_crawler(&named, &mut WootheeResult::new())
 }
 
 /// The lines of `config/robots.txt`, in lower case, by how they are compared.

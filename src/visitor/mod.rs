@@ -161,6 +161,12 @@ impl Visitors {
         }
     }
 
+    /// How the address of the client behind `peer` is found, and nothing about the address.
+    #[must_use]
+    pub fn forwarding(&self, peer: &Peer, headers: &HeaderMap) -> Forwarding {
+        self.proxies.client(peer, headers).forwarding
+    }
+
     /// User agents remembered now.
     #[must_use]
     pub fn agents_len(&self) -> usize {
