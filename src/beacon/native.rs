@@ -146,3 +146,229 @@ fn number(text: &str) -> Option<u32> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::beacon::{Origin, PROTOCOLS};
+    use hyper::header::{HeaderName, HeaderValue};
+    use proptest::prelude::*;
+
+    fn request<'a>(method: Method, query: &'a str, body: &'a [u8], headers: &'a HeaderMap) -> Request<'a> {
+        Request { method, path: "/hit", query, headers, body }
+    }
+
+    fn plain(site: &str) -> Beacon<'_> {
+        Beacon {
+            kind: Kind::View,
+            site: Cow::Borrowed(site),
+            url: None,
+            came_from: None,
+            browser: None,
+            screen_width: None,
+            since_last_ms: 0,
+            origin: Origin::Absent,
+            referer_host: None,
+            speculative: false,
+            opted_out: false,
+        }
+    }
+
+    fn check(query: &str, expected: &Result<Beacon<'_>, BeaconError>) {
+        let headers = HeaderMap::new();
+        assert_eq!(decode(&request(Method::Get, query, b"", &headers)), *expected, "GET {query}");
+        assert_eq!(decode(&request(Method::Post, query, b"", &headers)), *expected, "POST {query}");
+    }
+
+    #[test]
+    fn requests_become_beacons() {
+        let url = |text| PageUrl::parse(Cow::Borrowed(text)).ok();
+        let host = |host| Some(Cow::Borrowed(host));
+        let browser = Some(SipHasher24::new().hash(b"Ab-_0123"));
+        check("s=vks", &Ok(plain("vks")));
+        check("s=vk%73", &Ok(plain("vks")));
+        check("s=vks&rows=3&lang=vi&=&&x", &Ok(plain("vks")));
+        check("s=vks&k=view", &Ok(plain("vks")));
+        check("s=vks&k=ping", &Ok(Beacon { kind: Kind::Ping, ..plain("vks") }));
+        check("s=vks&k=leave&d=0", &Ok(Beacon { kind: Kind::Leave, ..plain("vks") }));
+        let leave = Beacon { kind: Kind::Leave, since_last_ms: u32::MAX, ..plain("vks") };
+        check("s=vks&k=leave&d=4294967295", &Ok(leave));
+        check("s=vks&d=nonsense", &Ok(plain("vks")));
+        check("s=vks&u=/tin", &Ok(Beacon { url: url("/tin"), ..plain("vks") }));
+        check("s=vks&u=%2Ftin", &Ok(Beacon { url: url("/tin"), ..plain("vks") }));
+        let page = "https://a.vn/x?y=1#z";
+        check("u=https%3A%2F%2Fa.vn%2Fx%3Fy%3D1%23z&s=vks", &Ok(Beacon { url: url(page), ..plain("vks") }));
+        check("s=vks&r=https://Google.com/x", &Ok(Beacon { came_from: host("google.com"), ..plain("vks") }));
+        check("s=vks&r=https%3A%2F%2Fa.vn%3A80%2F", &Ok(Beacon { came_from: host("a.vn"), ..plain("vks") }));
+        check("s=vks&r=", &Ok(plain("vks")));
+        check("s=vks&r=about:blank", &Ok(plain("vks")));
+        check("s=vks&w=0", &Ok(Beacon { screen_width: Some(0), ..plain("vks") }));
+        check("s=vks&w=65535", &Ok(Beacon { screen_width: Some(65_535), ..plain("vks") }));
+        check("s=vks&i=Ab-_0123", &Ok(Beacon { browser, ..plain("vks") }));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let malformed = |query, name| {
+            let headers = HeaderMap::new();
+            let error = decode(&request(Method::Get, query, b"", &headers)).expect_err(query);
+            assert!(
+                matches!(error, BeaconError::Malformed { field, .. } if field == name),
+                "{query} {error}"
+            );
+        };
+        check("", &Err(BeaconError::Missing { field: "s" }));
+        check("u=/x", &Err(BeaconError::Missing { field: "s" }));
+        check("s=", &Err(BeaconError::Site(crate::words::NameError::Empty)));
+        check("s=VKS", &Err(BeaconError::Site(crate::words::NameError::Character)));
+        check("s=a&s=a", &Err(BeaconError::Duplicate { field: "s" }));
+        check("s=a&u=/&u=/", &Err(BeaconError::Duplicate { field: "u" }));
+        check("s=a&k=leave", &Err(BeaconError::Missing { field: "d" }));
+        check("s=a&u=/%0", &Err(BeaconError::Escape { field: "u" }));
+        check("s=a&u=/%ff", &Err(BeaconError::Encoding { field: "u" }));
+        check("s=a&u=/%01", &Err(BeaconError::Control { field: "u" }));
+        check("s=a&r=%7f", &Err(BeaconError::Control { field: "r" }));
+        check("s=a&r=%c2%9f", &Err(BeaconError::Control { field: "r" }));
+        for (query, field) in [
+            ("s=a&u=", "u"),
+            ("s=a&u=tin", "u"),
+            ("s=a&u=file:///x", "u"),
+            ("s=a&k=", "k"),
+            ("s=a&k=View", "k"),
+            ("s=a&k=click", "k"),
+            ("s=a&w=", "w"),
+            ("s=a&w=-1", "w"),
+            ("s=a&w=%2B1", "w"),
+            ("s=a&w=65536", "w"),
+            ("s=a&w=1.5", "w"),
+            ("s=a&i=1234567", "i"),
+            ("s=a&i=12345678!", "i"),
+            ("s=a&i=1234567%C3%A9", "i"),
+            ("s=a&k=leave&d=", "d"),
+            ("s=a&k=leave&d=-1", "d"),
+            ("s=a&k=leave&d=4294967296", "d"),
+        ] {
+            malformed(query, field);
+        }
+    }
+
+    #[test]
+    fn values_are_bounded() {
+        for (field, longest, bytes_max) in [
+            ("u", "/".repeat(URL_BYTES_MAX), URL_BYTES_MAX),
+            ("r", "x".repeat(URL_BYTES_MAX), URL_BYTES_MAX),
+            ("i", "x".repeat(WORD_BYTES_MAX), WORD_BYTES_MAX),
+        ] {
+            let headers = HeaderMap::new();
+            let query = ["s=a&", field, "=", &longest].concat();
+            assert!(decode(&request(Method::Get, &query, b"", &headers)).is_ok(), "{field}");
+            check(&[&query, "x"].concat(), &Err(BeaconError::TooLong { field, bytes_max }));
+        }
+        let site = ["s=", &"x".repeat(65)].concat();
+        check(&site, &Err(BeaconError::TooLong { field: "s", bytes_max: 64 }));
+    }
+
+    #[test]
+    fn posts_are_read_from_query_and_body_together_and_gets_from_the_query_alone() {
+        let headers = HeaderMap::new();
+        let post = |query, body| decode(&request(Method::Post, query, body, &headers));
+        let ping = Beacon { kind: Kind::Ping, ..plain("vks") };
+        assert_eq!(post("", b"s=vks&k=ping"), Ok(ping.clone()));
+        assert_eq!(post("s=vks", b"k=ping"), Ok(ping.clone()));
+        assert_eq!(post("s=vks&k=ping", b""), Ok(ping));
+        assert_eq!(post("s=vks", b"s=vks"), Err(BeaconError::Duplicate { field: "s" }));
+        assert_eq!(post("s=vks", b"{}"), Err(BeaconError::Body));
+        let get = decode(&request(Method::Get, "s=vks", b"k=ping", &headers));
+        assert_eq!(get, Ok(plain("vks")));
+    }
+
+    #[test]
+    fn headers_say_where_the_page_lives_but_never_which_page_it_is() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("origin", "https://vks.vn"),
+            ("referer", "https://www.vks.vn/tin"),
+            ("purpose", "prefetch"),
+            ("dnt", "1"),
+        ] {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        let expected = Beacon {
+            origin: Origin::Host(Cow::Borrowed("vks.vn")),
+            referer_host: Some(Cow::Borrowed("www.vks.vn")),
+            speculative: true,
+            opted_out: true,
+            ..plain("vks")
+        };
+        assert_eq!(decode(&request(Method::Get, "s=vks", b"", &headers)), Ok(expected.clone()));
+        assert_eq!(embedded("vks", "hit", &headers), Ok(expected));
+    }
+
+    #[test]
+    fn embedded_images_are_views_whose_page_is_named_by_u() {
+        let headers = HeaderMap::new();
+        assert_eq!(embedded("vks", "", &headers), Ok(plain("vks")));
+        assert_eq!(embedded("vks", "hit&s=x&k=ping&s=y&rows=today", &headers), Ok(plain("vks")));
+        let url = PageUrl::parse(Cow::Borrowed("/tin")).ok();
+        assert_eq!(embedded("vks", "hit&u=/tin", &headers), Ok(Beacon { url, ..plain("vks") }));
+        assert_eq!(embedded("vks", "u=/&u=/", &headers), Err(BeaconError::Duplicate { field: "u" }));
+        assert_eq!(embedded("vks", "u=%", &headers), Err(BeaconError::Escape { field: "u" }));
+        assert!(matches!(embedded("VKS", "", &headers), Err(BeaconError::Site(_))));
+    }
+
+    #[test]
+    fn what_needs_no_decoding_is_borrowed() {
+        let headers = HeaderMap::new();
+        let beacon = decode(&request(Method::Get, "s=vks&r=https://a.vn/", b"", &headers)).expect("a beacon");
+        assert!(matches!(beacon.site, Cow::Borrowed(_)));
+        assert!(matches!(beacon.came_from, Some(Cow::Borrowed(_))));
+    }
+
+    #[test]
+    fn errors_never_repeat_what_was_sent() {
+        let headers = HeaderMap::new();
+        for query in
+            ["s=SECRET", "s=a&u=SECRET", "s=a&k=SECRET", "s=a&w=SECRET", "s=a&i=SECRET", "s=a&u=%SECRET"]
+        {
+            let error = decode(&request(Method::Get, query, b"", &headers)).expect_err(query);
+            assert!(!error.to_string().contains("SECRET"), "{error}");
+        }
+    }
+
+    #[test]
+    fn every_path_belongs_to_one_protocol() {
+        let mut paths: Vec<_> = PROTOCOLS.iter().flat_map(|protocol| protocol.paths).collect();
+        let all = paths.len();
+        paths.sort_unstable();
+        paths.dedup();
+        assert_eq!(paths.len(), all);
+    }
+
+    proptest! {
+        #[test]
+        fn no_request_makes_decoding_panic(
+            query in "([surkwid]=|[ -~]|%[0-9A-F]{2}|&|é){0,60}",
+            body in proptest::collection::vec(any::<u8>(), 0..200),
+            header in proptest::collection::vec(any::<u8>(), 0..60),
+        ) {
+            let mut headers = HeaderMap::new();
+            if let Ok(value) = HeaderValue::from_bytes(&header) {
+                headers.insert(hyper::header::ORIGIN, value.clone());
+                headers.insert(hyper::header::REFERER, value);
+            }
+            if let Ok(beacon) = decode(&request(Method::Post, &query, &body, &headers)) {
+                prop_assert!(SiteId::check(&beacon.site).is_ok());
+                if let Some(url) = beacon.url {
+                    prop_assert!(url.page(&[]).is_ok_and(|page| page.as_str().starts_with('/')));
+                }
+            }
+            let _ = embedded("vks", &query, &headers);
+        }
+
+        #[test]
+        fn no_body_makes_decoding_panic(body in "(s=vks|&|[surkwid]=|[a-z0-9/:.%]){0,40}") {
+            let headers = HeaderMap::new();
+            let _ = decode(&request(Method::Post, "", body.as_bytes(), &headers));
+        }
+    }
+}

@@ -4,9 +4,9 @@
 //!
 //! 1. A page is the path of its URL; scheme, host and fragment are dropped. An empty path is `/`.
 //! 2. Percent escapes are decoded, so that `/tin-t%E1%BB%A9c` and `/tin-tức` are one page. Escaped stay
-//!    (in upper case): `%` itself, `/ ? #` within a segment, spaces, control characters, and bytes that
+//!    (in upper case): `%` itself, `/ \ ? #` within a segment, spaces, control characters, and bytes that
 //!    are not UTF-8. A lone `%` becomes `%25`.
-//! 3. Several slashes in a row are one.
+//! 3. A backslash is a slash, as in browsers, and several slashes in a row are one.
 //! 4. Index files at the end are dropped, in either case: `index.html`, `default.aspx` and their kin.
 //! 5. A slash at the end is dropped, except that of `/`.
 //! 6. The query is dropped, but for the parameters that the site keeps. They stand behind a `?`, sorted,
@@ -39,7 +39,7 @@ const INDEX_FILES: [&str; 12] = [
 ];
 
 /// Escaped within a segment of the path, since they would end it.
-const ENDS_SEGMENT: &[u8] = b"/?#";
+const ENDS_SEGMENT: &[u8] = b"/\\?#";
 /// Escaped within a kept parameter, since they would end it or mean something else.
 const ENDS_PARAMETER: &[u8] = b"&=+#";
 
@@ -222,6 +222,8 @@ mod tests {
         check("/tin/", &[], "/tin");
         check("//tin///tuc//", &[], "/tin/tuc");
         check("https://a.vn//x", &[], "/x");
+        check("/tin\\\\tuc\\", &[], "/tin/tuc");
+        check("https://a.vn\\x", &[], "/x");
     }
 
     #[test]
@@ -245,6 +247,7 @@ mod tests {
         check("/tin-tức", &[], "/tin-tức");
         check("/%41%7e", &[], "/A~");
         check("/a%2fb%3fc%23d", &[], "/a%2Fb%3Fc%23d");
+        check("/a%5cb", &[], "/a%5Cb");
         check("/100%", &[], "/100%25");
         check("/100%25", &[], "/100%25");
         check("/%2541", &[], "/%2541");

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::spam;
-use crate::beacon::{Beacon, Origin};
+use crate::beacon::{Beacon, Origin, PageUrl};
 
 /// The host that a page lives on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ impl<'b> Home<'b> {
         };
         origin
             .or_else(|| beacon.referer_host.as_deref().map(Cow::Borrowed))
-            .or_else(|| beacon.url.as_ref().and_then(|url| url.host()))
+            .or_else(|| beacon.url.as_ref().and_then(PageUrl::host))
             .map_or(Home::Unknown, Home::Host)
     }
 

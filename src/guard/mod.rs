@@ -50,7 +50,7 @@ const HOUR_MS: u64 = 3_600_000;
 pub struct Admission {
     /// Counted, or refused for one reason.
     pub outcome: Outcome,
-    /// Whether nothing at all told the host of the page; such beacons count, and a metric says how many.
+    /// Whether it counted although nothing told the host of the page; a metric says how many did.
     pub no_origin: bool,
 }
 
@@ -114,7 +114,7 @@ impl Guard {
             Kind::Ping | Kind::Leave => self.over_pings(visitor, now),
         });
         let outcome = refused.map_or(Outcome::Counted, Outcome::Refused);
-        Admission { outcome, no_origin: home == Home::Unknown }
+        Admission { outcome, no_origin: outcome == Outcome::Counted && home == Home::Unknown }
     }
 
     /// How full the maps are, one entry a map.
@@ -168,5 +168,248 @@ fn refused_as_it_is(beacon: &Beacon<'_>, visitor: &Visitor, site: &Site, home: &
         return Some(Reason::ForeignHost);
     }
     let comes_from_spam = beacon.came_from.as_deref().is_some_and(spam::is_spam);
-    (comes_from_spam || home.is_spam()).then_some(Reason::ReferrerSpam)
+    // A host of the site's own list was asked for by name already.
+    let lies_on_spam = site.hosts.is_empty() && home.is_spam();
+    (comes_from_spam || lies_on_spam).then_some(Reason::ReferrerSpam)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::beacon::{Method, PROTOCOLS, Request};
+    use crate::sites::{Identity, LanguageChoice};
+    use crate::visitor::Forwarding;
+    use crate::words::{Figure, SiteId, VisitorId};
+    use hyper::HeaderMap;
+    use hyper::header::{HeaderName, HeaderValue};
+
+    /// Header lines, by name and value.
+    type Lines = [(&'static str, &'static str)];
+
+    const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
+    const NUMBER: SiteNumber = SiteNumber(3);
+
+    const OPTIONS: Options = Options {
+        views_per_network_per_second: 10,
+        views_per_network_burst: 60,
+        views_per_site_per_second: 0,
+        new_visitors_per_network_per_hour: 600,
+        buckets_max: 1_600,
+    };
+
+    fn site(hosts: &[&str]) -> Site {
+        Site {
+            id: SiteId::parse("vks").expect("a site id"),
+            hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
+            time_zone: jiff::tz::TimeZone::UTC,
+            language: LanguageChoice::Auto,
+            digit_grouping: None,
+            first_weekday: None,
+            total: Figure::Visits,
+            identity: Identity::Address,
+            online_window_ms: 300_000,
+            honour_opt_out: true,
+            page_parameters: Vec::new(),
+            excluded_networks: Vec::new(),
+        }
+    }
+
+    fn visitor(id: u64, narrow: u64) -> Visitor {
+        Visitor {
+            id: VisitorId(id),
+            previous: None,
+            network: Network::Known { narrow, wide: None },
+            excluded: false,
+            robot: false,
+            forwarding: Forwarding::Direct,
+        }
+    }
+
+    /// Decodes a real request and asks a guard about it.
+    fn ask(guard: &Guard, query: &str, lines: &Lines, who: &Visitor, site: &Site) -> Admission {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        let request = Request { method: Method::Get, path: "/hit", query, headers: &headers, body: b"" };
+        let beacon = (PROTOCOLS[0].decode)(&request).expect("a beacon");
+        guard.admit(&beacon, who, site, NUMBER, false, NOW)
+    }
+
+    fn admit(guard: &Guard, kind: Kind, who: &Visitor, known_visitor: bool, now: UnixMillis) -> Outcome {
+        let headers = HeaderMap::new();
+        let query = match kind {
+            Kind::View => "s=vks",
+            Kind::Ping => "s=vks&k=ping",
+            Kind::Leave => "s=vks&k=leave&d=0",
+        };
+        let request = Request { method: Method::Get, path: "/hit", query, headers: &headers, body: b"" };
+        let beacon = (PROTOCOLS[0].decode)(&request).expect("a beacon");
+        guard.admit(&beacon, who, &site(&[]), NUMBER, known_visitor, now).outcome
+    }
+
+    fn counted(
+        guard: &Guard,
+        kind: Kind,
+        who: impl Fn(u64) -> Visitor,
+        known: bool,
+        now: UnixMillis,
+    ) -> usize {
+        (0..20_000).filter(|n| admit(guard, kind, &who(*n), known, now) == Outcome::Counted).count()
+    }
+
+    #[test]
+    fn the_host_of_the_page_is_held_against_the_list() {
+        let foreign = (Outcome::Refused(Reason::ForeignHost), false);
+        let home = (Outcome::Counted, false);
+        let unknown = (Outcome::Counted, true);
+        let cases: [(&str, &Lines, (Outcome, bool)); 17] = [
+            ("", &[("origin", "https://vks.vn")], home),
+            ("", &[("origin", "https://VKS.vn:8443")], home),
+            ("", &[("origin", "https://www.vks.vn")], foreign),
+            ("", &[("origin", "https://a.news.vn")], home),
+            ("", &[("origin", "https://evil.vn"), ("referer", "https://vks.vn/")], foreign),
+            ("&u=https://vks.vn/", &[("origin", "https://evil.vn")], foreign),
+            ("", &[("origin", "https://vks.vn"), ("referer", "https://evil.vn/")], home),
+            ("", &[("referer", "https://vks.vn/x")], home),
+            ("", &[("referer", "https://evil.vn/x")], foreign),
+            ("", &[("origin", "null"), ("referer", "https://vks.vn/x")], home),
+            ("", &[("origin", "null"), ("referer", "https://evil.vn/x")], foreign),
+            ("&u=https://vks.vn/x", &[("origin", "null")], home),
+            ("&u=https://evil.vn/x", &[("origin", "null")], foreign),
+            ("&u=https://evil.vn/x", &[], foreign),
+            ("&u=https://vks.vn./x", &[], home),
+            ("&u=/x", &[], unknown),
+            ("", &[("origin", "null"), ("referer", "about:blank")], unknown),
+        ];
+        let site = site(&["vks.vn", "*.news.vn"]);
+        for (query, lines, (outcome, no_origin)) in cases {
+            for kind in ["", "&k=ping", "&k=leave&d=1"] {
+                let query = ["s=vks", query, kind].concat();
+                let admission = ask(&Guard::new(&OPTIONS), &query, lines, &visitor(1, 1), &site);
+                assert_eq!(admission, Admission { outcome, no_origin }, "{query} {lines:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_site_without_hosts_takes_any() {
+        let guard = Guard::new(&OPTIONS);
+        let admission = ask(&guard, "s=vks", &[("origin", "https://evil.vn")], &visitor(1, 1), &site(&[]));
+        assert_eq!(admission, Admission { outcome: Outcome::Counted, no_origin: false });
+        let admission = ask(&guard, "s=vks", &[], &visitor(1, 1), &site(&[]));
+        assert_eq!(admission, Admission { outcome: Outcome::Counted, no_origin: true });
+    }
+
+    #[test]
+    fn one_reason_is_given_and_it_is_the_first() {
+        let spam = ("referer", "https://semalt.com/");
+        let all = [("dnt", "1"), ("sec-purpose", "prefetch"), spam];
+        let honest = visitor(1, 1);
+        let robot = Visitor { robot: true, ..honest };
+        let excluded = Visitor { excluded: true, ..robot };
+        let listed = site(&["vks.vn"]);
+        let cases: [(&Visitor, &Lines, Reason); 6] = [
+            (&excluded, &all, Reason::Excluded),
+            (&robot, &all, Reason::OptedOut),
+            (&robot, &all[1..], Reason::Robot),
+            (&honest, &all[1..], Reason::Prefetch),
+            (&honest, &all[2..], Reason::ForeignHost),
+            (&honest, &[("origin", "https://vks.vn")], Reason::ReferrerSpam),
+        ];
+        for (who, lines, reason) in cases {
+            let query = "s=vks&r=https://x.darodar.com/";
+            let admission = ask(&Guard::new(&OPTIONS), query, lines, who, &listed);
+            assert_eq!(admission.outcome, Outcome::Refused(reason));
+        }
+        let admission = ask(&Guard::new(&OPTIONS), "s=vks", &[spam], &honest, &site(&[]));
+        assert_eq!(admission.outcome, Outcome::Refused(Reason::ReferrerSpam));
+    }
+
+    #[test]
+    fn opting_out_is_honoured_where_the_site_says_so() {
+        let indifferent = Site { honour_opt_out: false, ..site(&[]) };
+        let lines = [("sec-gpc", "1")];
+        let admission = ask(&Guard::new(&OPTIONS), "s=vks", &lines, &visitor(1, 1), &indifferent);
+        assert_eq!(admission.outcome, Outcome::Counted);
+    }
+
+    #[test]
+    fn what_is_refused_earlier_consumes_nothing() {
+        let guard = Guard::new(&OPTIONS);
+        let robot = Visitor { robot: true, ..visitor(1, 1) };
+        assert_eq!(counted(&guard, Kind::View, |_| robot, false, NOW), 0);
+        assert_eq!(counted(&guard, Kind::Ping, |_| robot, false, NOW), 0);
+        assert!(guard.maps().iter().all(|map| map.entries == 0));
+        assert_eq!(counted(&guard, Kind::View, |_| visitor(1, 1), true, NOW), 60);
+    }
+
+    #[test]
+    fn a_network_has_its_burst_and_then_its_rate() {
+        let guard = Guard::new(&OPTIONS);
+        let office = |id| visitor(id, 7);
+        assert_eq!(counted(&guard, Kind::View, office, true, NOW), 60);
+        assert_eq!(admit(&guard, Kind::View, &office(1), true, NOW), Outcome::Refused(Reason::NetworkRate));
+        assert_eq!(counted(&guard, Kind::View, office, true, NOW.plus(1_000)), 10);
+        assert_eq!(admit(&guard, Kind::View, &visitor(1, 8), true, NOW), Outcome::Counted);
+    }
+
+    #[test]
+    fn a_network_that_is_not_known_has_no_limit() {
+        let guard = Guard::new(&Options { views_per_site_per_second: 0, ..OPTIONS });
+        let unknown = |id| Visitor { network: Network::Unknown, ..visitor(id, 0) };
+        assert_eq!(counted(&guard, Kind::View, unknown, false, NOW), 20_000);
+    }
+
+    #[test]
+    fn a_site_has_its_rate() {
+        let guard = Guard::new(&Options { views_per_site_per_second: 25, ..OPTIONS });
+        assert_eq!(counted(&guard, Kind::View, |n| visitor(n, n % 5), true, NOW), 25);
+        let who = visitor(1, 9_999);
+        assert_eq!(admit(&guard, Kind::View, &who, true, NOW), Outcome::Refused(Reason::SiteRate));
+    }
+
+    #[test]
+    fn unknown_visitors_of_a_network_are_limited_and_known_ones_are_not() {
+        let free = Options { views_per_network_per_second: 0, ..OPTIONS };
+        let guard = Guard::new(&free);
+        assert_eq!(counted(&guard, Kind::View, |id| visitor(id, 7), false, NOW), 600);
+        let newcomer = visitor(99_999, 7);
+        assert_eq!(admit(&guard, Kind::View, &newcomer, false, NOW), Outcome::Refused(Reason::Identities));
+        assert_eq!(admit(&guard, Kind::View, &newcomer, true, NOW), Outcome::Counted);
+        assert_eq!(counted(&guard, Kind::View, |id| visitor(id, 7), false, NOW.plus(HOUR_MS / 2)), 300);
+    }
+
+    #[test]
+    fn the_wide_networks_of_ipv6_are_limited_too() {
+        let free = Options { views_per_network_per_second: 0, buckets_max: 1_000_000, ..OPTIONS };
+        let guard = Guard::new(&free);
+        let wanderer =
+            |id| Visitor { network: Network::Known { narrow: id, wide: Some(1) }, ..visitor(id, id) };
+        let expected = 600 * usize::try_from(WIDE_NETWORK_FACTOR).expect("small");
+        assert_eq!(counted(&guard, Kind::View, wanderer, false, NOW), expected);
+    }
+
+    #[test]
+    fn pings_and_leaves_have_one_bucket_a_visitor_and_no_other() {
+        let guard = Guard::new(&Options { views_per_site_per_second: 1, ..OPTIONS });
+        assert_eq!(counted(&guard, Kind::Ping, |_| visitor(1, 7), false, NOW), 60);
+        assert_eq!(admit(&guard, Kind::Ping, &visitor(1, 7), true, NOW), Outcome::Refused(Reason::PingRate));
+        assert_eq!(admit(&guard, Kind::Leave, &visitor(1, 7), true, NOW), Outcome::Refused(Reason::PingRate));
+        assert_eq!(counted(&guard, Kind::Leave, |_| visitor(2, 7), false, NOW), 60);
+        assert_eq!(admit(&guard, Kind::View, &visitor(1, 7), false, NOW), Outcome::Counted);
+    }
+
+    #[test]
+    fn zero_turns_every_limit_of_views_off() {
+        let guard = Guard::new(&Options {
+            views_per_network_per_second: 0,
+            views_per_network_burst: 0,
+            views_per_site_per_second: 0,
+            new_visitors_per_network_per_hour: 0,
+            buckets_max: 16,
+        });
+        assert_eq!(counted(&guard, Kind::View, |id| visitor(id, 7), false, NOW), 20_000);
+        assert!(guard.maps().iter().all(|map| map.entries == 0 && map.overflowed == 0));
+    }
 }

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use siphasher::sip::SipHasher24;
+use woothee::parser::{Parser, WootheeResult};
 
 /// The bytes of a user agent that are looked at; real ones have 100 to 400.
 const AGENT_BYTES_MAX: usize = 1_024;
@@ -97,7 +98,8 @@ fn judge(agent: &str) -> bool {
     if named.trim().is_empty() || ROBOTS.names(&named) {
         return true;
     }
-    woothee::parser::Parser::new().parse(&named).is_some_and(|parsed| parsed.category == "crawler")
+    // Its other questions are about browsers and systems, and compile some thirty expressions to ask them.
+    Parser::new().try_crawler(&named, &mut WootheeResult::new())
 }
 
 /// The lines of `config/robots.txt`, in lower case, by how they are compared.
@@ -140,5 +142,145 @@ impl List {
         self.anywhere.iter().any(|fragment| lower.contains(fragment))
             || self.beginnings.iter().any(|fragment| lower.starts_with(fragment))
             || self.whole.contains(&lower)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn browsers_and_apps_of_people_are_no_robots() {
+        for agent in [
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:144.0) Gecko/20100101 Firefox/144.0",
+            "Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0",
+            "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.0 Safari/605.1.15",
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.0 Mobile/15E148 Safari/604.1",
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) CriOS/142.0.7444.77 Mobile/15E148 Safari/604.1",
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) GSA/395.0 Mobile/15E148 Safari/604.1",
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36 Edg/142.0.0.0",
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) coc_coc_browser/141.0.148 Chrome/135.0.0.0 Safari/537.36",
+            "Mozilla/5.0 (Linux; Android 14; SM-A546E) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/28.0 Chrome/130.0.0.0 Mobile Safari/537.36",
+            "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Mobile Safari/537.36",
+            "Mozilla/5.0 (Linux; Android 11; CUBOT NOTE 20) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/118.0.0.0 Mobile Safari/537.36",
+            "Mozilla/5.0 (Linux; Android 9; CUBOT) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/100.0.0.0 Mobile Safari/537.36",
+            "Mozilla/5.0 (Linux; Android 13; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/128.0.0.0 Mobile Safari/537.36 Zalo android/12100742 ZaloTheme/light ZaloLanguage/vi",
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 Zalo iOS/621 ZaloTheme/light ZaloLanguage/vn",
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 [FBAN/FBIOS;FBAV/470.0.0.31.107;FBBV/613051530;FBDV/iPhone12,1;FBLC/vi_VN]",
+            "Mozilla/5.0 (Linux; Android 13; V2206 Build/TP1A; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/125.0 Mobile Safari/537.36 [FB_IAB/FB4A;FBAV/468.0.0.54.105;]",
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 Instagram 333.0.0 (iPhone12,1; iOS 17_5; vi_VN)",
+            "Mozilla/5.0 (Linux; Android 12) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/110.0 Mobile Safari/537.36 trill_320 BytedanceWebview/d8a21c6 musical_ly TikTok",
+            "Mozilla/5.0 (Linux; U; Android 12; vi; RMX3231) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/100.0 UCBrowser/13.4.0 Mobile Safari/537.36",
+            "Opera/9.80 (Android; Opera Mini/36.2.2254/119.132; U; vi) Presto/2.12.423 Version/12.16",
+            "Opera/9.80 (J2ME/MIDP; Opera Mini/9.80 (S60; SymbOS; Opera Mobi/23.348; U; en) Presto/2.5.25 Version/10.54",
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0 Safari/537.36 OPR/124.0.0.0",
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0 YaBrowser/25.8 Safari/537.36",
+            "Mozilla/5.0 (Windows NT 6.1; WOW64; Trident/7.0; rv:11.0) like Gecko",
+            "Mozilla/5.0 (Windows NT 10.0; WOW64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/49.0 Safari/537.36 SE 2.X MetaSr 1.0",
+            "Mozilla/5.0 (Web0S; Linux/SmartTV) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/108.0 Safari/537.36 WebAppManager",
+            "Mozilla/5.0 (SMART-TV; LINUX; Tizen 7.0) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/2.2 Chrome/94.0 TV Safari/537.36",
+            "Mozilla/5.0 (PlayStation; PlayStation 5/9.00) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/16.0 Safari/605.1.15",
+            "Mozilla/5.0 (Linux; Android 10; MAR-LX1A; HMSCore 6.13) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/114.0 HuaweiBrowser/15.0 Mobile Safari/537.36",
+            "Mozilla/5.0 (Linux; Android 14; 23106RN0DA) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/123.0 Mobile Safari/537.36 XiaoMi/MiuiBrowser/14.21",
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 MicroMessenger/8.0.49 Language/vi",
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 Safari Line/14.9.0",
+        ] {
+            assert!(!judge(agent), "{agent}");
+        }
+    }
+
+    #[test]
+    fn crawlers_monitors_and_programs_are_robots() {
+        for agent in [
+            "",
+            "   ",
+            "-",
+            "Mozilla/5.0",
+            "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+            "Mozilla/5.0 (Linux; Android 6.0.1; Nexus 5X) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0 Mobile Safari/537.36 (compatible; GoogleOther)",
+            "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; GPTBot/1.3; +https://openai.com/gptbot)",
+            "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko); compatible; ChatGPT-User/1.0; +https://openai.com/bot",
+            "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko); compatible; OAI-SearchBot/1.0; +https://openai.com/searchbot",
+            "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; ClaudeBot/1.0; +claudebot@anthropic.com)",
+            "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; Claude-User/1.0; +Claude-User@anthropic.com)",
+            "anthropic-ai",
+            "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; Perplexity-User/1.0)",
+            "Mozilla/5.0 (Linux; Android 5.0) AppleWebKit/537.36 (KHTML, like Gecko) Mobile Safari/537.36 (compatible; Bytespider; spider-feedback@bytedance.com)",
+            "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/600.2.5 (KHTML, like Gecko) Version/8.0.2 Safari/600.2.5 (Applebot/0.1)",
+            "CCBot/2.0 (https://commoncrawl.org/faq/)",
+            "meta-externalagent/1.1 (+https://developers.facebook.com/docs/sharing/webmasters/crawler)",
+            "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)",
+            "Mozilla/5.0 (compatible; MistralAI-User/1.0; +https://docs.mistral.ai/robots)",
+            "cohere-ai",
+            "omgili/0.5",
+            "Mozilla/5.0 (compatible; coccocbot-web/1.0; +http://help.coccoc.com/searchengine)",
+            "Mozilla/5.0 (compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)",
+            "Mozilla/5.0 (compatible; AhrefsBot/7.0; +http://ahrefs.com/robot/)",
+            "TelegramBot (like TwitterBot)",
+            "WhatsApp/2.23.20.0",
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/142.0.0.0 Safari/537.36",
+            "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0 Safari/537.36 Chrome-Lighthouse",
+            "Mozilla/5.0+(compatible; UptimeRobot/2.0; http://www.uptimerobot.com/)",
+            "Pingdom.com_bot_version_1.4_(http://www.pingdom.com/)",
+            "kube-probe/1.33",
+            "curl/8.5.0",
+            "Wget/1.21.4",
+            "python-requests/2.32.3",
+            "Python/3.12 aiohttp/3.9",
+            "Go-http-client/1.1",
+            "libwww-perl/6.77",
+            "okhttp/4.12.0",
+            "Java/17.0.2",
+            "node",
+            "axios/1.7.2",
+            "PostmanRuntime/7.39.0",
+            "Mozilla/5.0 (compatible; somebot on a cubot)",
+        ] {
+            assert!(judge(agent), "{agent}");
+        }
+    }
+
+    #[test]
+    fn every_line_of_the_list_makes_a_robot() {
+        for agent in ROBOTS.anywhere.iter().chain(&ROBOTS.beginnings).chain(&ROBOTS.whole) {
+            assert!(judge(agent), "{agent}");
+        }
+        assert!(ROBOTS.anywhere.len() > 100 && !ROBOTS.honest.is_empty());
+    }
+
+    #[test]
+    fn verdicts_are_remembered_within_bounds() {
+        let agents = Agents::new(64, [7; 16]);
+        for round in 0..3 {
+            for n in 0..300_u32 {
+                let agent = [b"Mozilla/5.0 (X11) no. ".as_slice(), n.to_string().as_bytes()].concat();
+                assert!(!agents.is_robot(&agent), "{round} {n}");
+                assert!(agents.is_robot(b"curl/8.5.0"));
+                assert!(agents.len() <= 64, "{}", agents.len());
+            }
+        }
+        assert!(agents.len() > 16);
+    }
+
+    #[test]
+    fn what_is_asked_for_often_survives_a_change_of_generations() {
+        let mut shard = Shard::default();
+        shard.remember(1, true, 2);
+        for hash in 2..100 {
+            shard.remember(hash, false, 2);
+            assert_eq!(shard.find(1, 2), Some(true), "{hash}");
+        }
+        assert_eq!(shard.find(2, 2), None);
+        assert!(shard.len() <= 4);
+    }
+
+    #[test]
+    fn overlong_and_broken_user_agents_are_judged_by_their_beginning() {
+        let long = [b"Mozilla/5.0 (".as_slice(), &[b'x'; 2_000], b"bot"].concat();
+        assert_eq!(shortened(&long).len(), AGENT_BYTES_MAX);
+        let agents = Agents::new(64, [7; 16]);
+        assert!(!agents.is_robot(shortened(&long)));
+        assert!(!agents.is_robot(b"Mozilla/5.0 (\xff\xfe) Gecko/1 Firefox/1"));
     }
 }

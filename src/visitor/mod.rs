@@ -161,6 +161,12 @@ impl Visitors {
         }
     }
 
+    /// How the address of the client behind `peer` is found, and nothing about the address.
+    #[must_use]
+    pub fn forwarding(&self, peer: &Peer, headers: &HeaderMap) -> Forwarding {
+        self.proxies.client(peer, headers).forwarding
+    }
+
     /// User agents remembered now.
     #[must_use]
     pub fn agents_len(&self) -> usize {
@@ -173,10 +179,10 @@ impl Visitors {
                 Network::Known { narrow: self.network_hash(4, &address.octets()), wide: None }
             }
             Some(IpAddr::V6(address)) if client.forwarding != Forwarding::Missing => {
-                let [a, b, c, d, e, f, g, h, ..] = address.octets();
+                let octets = address.octets();
                 Network::Known {
-                    narrow: self.network_hash(64, &[a, b, c, d, e, f, g, h]),
-                    wide: Some(self.network_hash(48, &[a, b, c, d, e, f])),
+                    narrow: self.network_hash(64, &octets[..8]),
+                    wide: Some(self.network_hash(48, &octets[..6])),
                 }
             }
             _ => Network::Unknown,
@@ -226,4 +232,199 @@ fn write_with_length(hasher: &mut SipHasher24, bytes: &[u8]) {
     let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     hasher.write(&length.to_le_bytes());
     hasher.write(bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::beacon;
+    use crate::sites::LanguageChoice;
+    use crate::words::Figure;
+    use hyper::header::{HeaderName, HeaderValue};
+
+    const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0";
+    const CHROME: &str =
+        "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0 Safari/537.36";
+    const SALTS: SiteSalts = SiteSalts { day: Day(20_000), today: Salt([1; 16]), previous: None };
+
+    /// One beacon and all that surrounds it; a case changes what it is about.
+    #[derive(Clone)]
+    struct Case {
+        peer: &'static str,
+        lines: Vec<(&'static str, &'static str)>,
+        browser: Option<u64>,
+        site: &'static str,
+        identity: Identity,
+        excluded: &'static [&'static str],
+        salts: SiteSalts,
+    }
+
+    fn case() -> Case {
+        Case {
+            peer: "203.0.113.9",
+            lines: vec![("user-agent", FIREFOX)],
+            browser: None,
+            site: "vks",
+            identity: Identity::Address,
+            excluded: &[],
+            salts: SALTS,
+        }
+    }
+
+    fn visitors() -> Visitors {
+        let options = Options {
+            trusted_proxies: vec!["127.0.0.0/8".parse().expect("a network")],
+            client_address_header: "x-forwarded-for".to_owned(),
+            agents_max: 1_000,
+        };
+        Visitors::new(&options, [9; 16]).expect("a header")
+    }
+
+    fn identify(case: &Case) -> Visitor {
+        let mut headers = HeaderMap::new();
+        for (name, value) in &case.lines {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        let address = match case.peer {
+            "unix" => PeerAddress::Unix,
+            address => PeerAddress::Ip(address.parse().expect("an address")),
+        };
+        let site = Site {
+            id: SiteId::parse(case.site).expect("a site id"),
+            hosts: Vec::new(),
+            time_zone: jiff::tz::TimeZone::UTC,
+            language: LanguageChoice::Auto,
+            digit_grouping: None,
+            first_weekday: None,
+            total: Figure::Visits,
+            identity: case.identity,
+            online_window_ms: 300_000,
+            honour_opt_out: false,
+            page_parameters: Vec::new(),
+            excluded_networks: case.excluded.iter().map(|net| net.parse().expect("a network")).collect(),
+        };
+        let mut beacon = beacon::embedded(case.site, "", &headers).expect("a beacon");
+        beacon.browser = case.browser;
+        visitors().identify(&beacon, &Peer { address }, &headers, &site, &case.salts)
+    }
+
+    #[test]
+    fn address_agent_site_and_salt_make_the_id_and_nothing_else_does() {
+        let first = identify(&case());
+        assert_eq!(identify(&case()), first);
+        let also = Case { lines: vec![("user-agent", FIREFOX), ("accept-language", "vi")], ..case() };
+        assert_eq!(identify(&also).id, first.id);
+        let mapped = Case { peer: "::ffff:203.0.113.9", ..case() };
+        assert_eq!(identify(&mapped), first);
+        let forwarded = Case {
+            peer: "127.0.0.1",
+            lines: vec![("user-agent", FIREFOX), ("x-forwarded-for", "203.0.113.9")],
+            ..case()
+        };
+        assert_eq!(identify(&forwarded).id, first.id);
+        let unread = Case { browser: Some(5), ..case() };
+        assert_eq!(identify(&unread).id, first.id);
+        for other in [
+            Case { peer: "203.0.113.10", ..case() },
+            Case { peer: "2001:db8::9", ..case() },
+            Case { lines: vec![("user-agent", CHROME)], ..case() },
+            Case { lines: vec![], ..case() },
+            Case { site: "vks2", ..case() },
+            Case { salts: SiteSalts { today: Salt([2; 16]), ..SALTS }, ..case() },
+        ] {
+            assert_ne!(identify(&other).id, first.id);
+        }
+    }
+
+    #[test]
+    fn parts_of_an_id_cannot_run_into_each_other() {
+        let salt = Salt([1; 16]);
+        let site = |id| SiteId::parse(id).expect("a site id");
+        let ids = [
+            address_id(&salt, &site("ab"), None, b"c"),
+            address_id(&salt, &site("b"), None, b"ca"),
+            address_id(&salt, &site("a"), None, b"cb"),
+            browser_id(&salt, &site("ab"), 0),
+        ];
+        for (index, id) in ids.iter().enumerate() {
+            assert!(!ids[..index].contains(id));
+        }
+    }
+
+    #[test]
+    fn for_a_while_after_midnight_both_days_ids_are_known() {
+        let yesterday = identify(&case());
+        let salts = SiteSalts { day: SALTS.day.next(), today: Salt([2; 16]), previous: Some(SALTS.today) };
+        let today = identify(&Case { salts, ..case() });
+        assert_eq!(today.previous, Some(yesterday.id));
+        assert_ne!(today.id, yesterday.id);
+        assert_eq!(yesterday.previous, None);
+    }
+
+    #[test]
+    fn browser_ids_tell_an_office_apart_and_without_one_the_address_does() {
+        let by_browser =
+            |peer, browser| identify(&Case { identity: Identity::Browser, peer, browser, ..case() }).id;
+        assert_ne!(by_browser("203.0.113.9", Some(1)), by_browser("203.0.113.9", Some(2)));
+        assert_eq!(by_browser("203.0.113.9", Some(1)), by_browser("203.0.113.10", Some(1)));
+        assert_eq!(by_browser("203.0.113.9", None), identify(&case()).id);
+        let salts = SiteSalts { today: Salt([2; 16]), ..SALTS };
+        let tomorrow = Case { identity: Identity::Browser, browser: Some(1), salts, ..case() };
+        assert_ne!(identify(&tomorrow).id, by_browser("203.0.113.9", Some(1)));
+    }
+
+    #[test]
+    fn networks_are_an_ipv4_address_or_two_prefixes_of_ipv6() {
+        let network = |peer| identify(&Case { peer, ..case() }).network;
+        let parts = |peer| match network(peer) {
+            Network::Known { narrow, wide } => (narrow, wide),
+            Network::Unknown => panic!("{peer} is known"),
+        };
+        assert_eq!(parts("203.0.113.9").1, None);
+        assert_ne!(parts("203.0.113.9"), parts("203.0.113.10"));
+        assert_eq!(parts("2001:db8:1:2::1"), parts("2001:db8:1:2:ffff::2"));
+        let (narrow, wide) = parts("2001:db8:1:2::1");
+        assert_ne!(parts("2001:db8:1:3::1").0, narrow);
+        assert_eq!(parts("2001:db8:1:3::1").1, wide);
+        assert_ne!(parts("2001:db8:2:2::1").1, wide);
+    }
+
+    #[test]
+    fn a_proxy_that_names_nobody_leaves_the_network_unknown() {
+        for peer in ["127.0.0.1", "unix"] {
+            let visitor = identify(&Case { peer, ..case() });
+            assert_eq!((visitor.network, visitor.forwarding), (Network::Unknown, Forwarding::Missing));
+        }
+    }
+
+    #[test]
+    fn excluded_networks_are_marked() {
+        let excluded: &[&str] = &["203.0.113.0/24", "2001:db8::/32"];
+        for (peer, expected) in [
+            ("203.0.113.9", true),
+            ("::ffff:203.0.113.9", true),
+            ("2001:db8::1", true),
+            ("198.51.100.1", false),
+        ] {
+            assert_eq!(identify(&Case { peer, excluded, ..case() }).excluded, expected, "{peer}");
+        }
+        assert!(!identify(&Case { peer: "unix", excluded, ..case() }).excluded);
+    }
+
+    #[test]
+    fn robots_are_marked_and_so_is_silence() {
+        let robot = |lines: &[(&'static str, &'static str)]| {
+            identify(&Case { lines: lines.to_vec(), ..case() }).robot
+        };
+        assert!(!robot(&[("user-agent", FIREFOX)]));
+        assert!(robot(&[("user-agent", "curl/8.5.0")]));
+        assert!(robot(&[("user-agent", "")]));
+        assert!(robot(&[]));
+    }
+
+    #[test]
+    fn a_salt_is_never_printed() {
+        let printed = format!("{SALTS:?}");
+        assert!(printed.contains("secret") && !printed.contains("1, 1"), "{printed}");
+    }
 }
