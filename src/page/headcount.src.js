@@ -38,7 +38,8 @@
     running, left_out, url, last, inserted;
 
   function form(kind) {
-    return 's=' + options.site + '&k=' + kind + '&w=' + screen.width + '&u=' + encodeURIComponent(url) + '&r=' + encodeURIComponent(from) + id;
+    return 's=' + options.site + '&k=' + kind + '&w=' + screen.width +
+      '&u=' + encodeURIComponent(url) + '&r=' + encodeURIComponent(from) + id;
   }
 
   function ask(path, then, body) {
