@@ -70,8 +70,8 @@ your site:</p>
     proxy_set_header X-Forwarded-Proto $scheme;
     proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
 }</code></pre>
-<p>Then set <code>public_url = "https://www.example.vn/hc"</code>, with your own host, and the lines below will
-say so too.</p>"#;
+<p>Then set <code>public_url = "https://www.example.vn/hc"</code>, with your own host, and the lines below
+will say so too.</p>"#;
 
 /// The welcome page, as html.
 #[must_use]
