@@ -16,7 +16,7 @@
  *
  * What it does:
  * - Beacons go to `hit` beside the script itself, as simple requests: no preflight, no credentials.
- * - A reply fills every [data-headcount=KEY] and unhides every [data-headcount-block]. Without a reply
+ * - A reply fills every [data-headcount=KEY] and unhides it, and every [data-headcount-block]. Without a reply
  *   nothing changes, so a daemon that is blocked or down leaves the page as it was.
  * - Where no element is to be filled, the first reply puts the default block behind the script element
  *   and fills it from that same reply, so this very visit is in it.
@@ -38,7 +38,8 @@
     running, left_out, url, last, inserted;
 
   function form(kind) {
-    return 's=' + options.site + '&k=' + kind + '&w=' + screen.width + '&u=' + encodeURIComponent(url) + '&r=' + encodeURIComponent(from) + id;
+    return 's=' + options.site + '&k=' + kind + '&w=' + screen.width +
+      '&u=' + encodeURIComponent(url) + '&r=' + encodeURIComponent(from) + id;
   }
 
   function ask(path, then, body) {

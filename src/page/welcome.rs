@@ -48,89 +48,57 @@ pub struct Welcome<'a> {
     pub version: &'a str,
 }
 
-/// One more way to put the counter on a page.
-struct Way {
-    title: &'static str,
-    says: &'static str,
-    code: &'static str,
-    /// What it looks like, where that can be shown.
-    looks: &'static str,
-}
+/// What to say of an address that only this machine can reach.
+const LOOPBACK: &str = r#"<h2 id="reach">Only this computer can reach it yet</h2>
+<p><code>{{base}}</code> is an address that every computer has for itself. The browser of a reader would
+look for the counter on the reader’s own computer, and find nothing.</p>"#;
 
-static WAYS: [Way; 5] = [
-    Way {
-        title: "Only the script",
-        says: "Counts, shows, stays fresh. With nothing to fill, the script puts the counter where it stands itself.",
-        code: "{{script}}",
-        looks: "",
-    },
-    Way { title: "Only counting", says: "Counts and shows nothing.", code: "{{hidden_script}}", looks: "" },
-    Way {
-        title: "An image",
-        says: "Counts and shows, without any JavaScript. It cannot tell pages apart. Leave out <code>?hit</code>, and it \
-               only shows.",
-        code: "<img src=\"{{base}}/snippet/{{site}}.svg?hit\" alt=\"\">",
-        looks: "<img src=\"snippet/{{site}}.svg\" alt=\"The counter as an image\">",
-    },
-    Way {
-        title: "A frame",
-        says: "Shows, and does not count. For places that allow no scripts.",
-        code: "<iframe src=\"{{base}}/snippet/{{site}}.html?frame\" title=\"Visitors\" width=\"320\" height=\"64\"></iframe>",
-        looks: "<iframe src=\"snippet/{{site}}.html?frame\" title=\"The counter in a frame\" width=\"320\" height=\"64\" \
-                loading=\"lazy\"></iframe>",
-    },
-    Way {
-        title: "A server-side include",
-        says: "Your own web server puts the numbers into the page; readers without JavaScript see them too. The script below \
-               it counts, and keeps them fresh.",
-        code: "<!--#include virtual=\"{{path}}/snippet/{{site}}.html\" -->\n{{script}}",
-        looks: "",
-    },
-];
+/// What to say of an address that pages with https may not use.
+const PLAIN_HTTP: &str = r#"<h2 id="reach">Pages with https cannot use it yet</h2>
+<p><code>{{base}}</code> is plain http. Browsers do not let a page that came by https load a script from
+there.</p>"#;
 
-const NGINX: &str = "location /hc/ {
+/// What to do about either.
+const REMEDY: &str = r#"<p>The remedy: let your web server pass a path of your site on to headcount. It
+needs no second certificate, and blockers leave it alone. For nginx, inside the <code>server</code> block of
+your site:</p>
+<pre tabindex="0" role="region" aria-label="The block for nginx"><code>location /hc/ {
     proxy_pass http://{{upstream}}/;
     proxy_http_version 1.1;
-    proxy_set_header Connection \"\";
+    proxy_set_header Connection "";
     proxy_set_header Host $host;
     proxy_set_header X-Forwarded-Proto $scheme;
     proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-}";
+}</code></pre>
+<p>Then set <code>public_url = "https://www.example.vn/hc"</code>, with your own host, and the lines below
+will say so too.</p>"#;
 
 /// The welcome page, as html.
 #[must_use]
 pub fn welcome(view: &Welcome<'_>) -> String {
     let identity = if view.identity_browser { " data-identity=\"browser\"" } else { "" };
+    let address = escaped(view.base_url);
     let script = format!(
         "<script defer src=\"{}/headcount.js\" data-site=\"{}\"{identity}></script>",
         view.base_url, view.site
     );
-    let hidden_script = script.replace("></script>", " data-hide></script>");
-    let places = [
-        ("site", view.site.as_str()),
-        ("base", view.base_url),
-        ("path", path_of(view.base_url)),
-        ("upstream", view.upstream),
-        ("script", script.as_str()),
-        ("hidden_script", hidden_script.as_str()),
-    ];
-    let ways: String = WAYS.iter().map(|way| way_html(way, &places)).collect();
-    let names: String = view.names.iter().map(|name| format!("<code>{}</code> ", escaped(name))).collect();
-    let keys = "<strong data-headcount=\"today\"></strong>";
+    let names: Vec<String> =
+        view.names.iter().map(|name| format!("<code>{}</code>", escaped(name))).collect();
     fill(
         include_str!("welcome.html"),
         &[
             ("site", view.site.as_str()),
-            ("identity", identity),
-            ("version", &escaped(view.version)),
             ("among", &among(view.site_count)),
+            ("version", &escaped(view.version)),
+            ("identity", identity),
             ("counter", view.counter),
             ("table", view.table),
-            ("notice", &notice(view.reachability, view.base_url, &places)),
-            ("main_code", &code_html("The lines to paste", &format!("{script}\n{}", view.spans))),
-            ("keys_code", &code_html("A number by its name", keys)),
-            ("names", names.trim_end()),
-            ("ways", &ways),
+            ("notice", &notice(view)),
+            ("base", &address),
+            ("path", path_of(&address)),
+            ("script", &escaped(&script)),
+            ("spans", &escaped(view.spans)),
+            ("names", &names.join(" ")),
         ],
     )
 }
@@ -142,42 +110,15 @@ fn among(site_count: usize) -> String {
     }
 }
 
-fn way_html(way: &Way, places: &[(&str, &str)]) -> String {
-    let code = code_html(way.title, &fill(way.code, places));
-    let looks = match way.looks {
-        "" => String::new(),
-        looks => format!("<div class=\"looks\">{}</div>\n", fill(looks, places)),
-    };
-    format!("<article>\n<h3>{}</h3>\n<p>{}</p>\n{code}\n{looks}</article>\n", way.title, way.says)
-}
-
-fn notice(reachability: Reachability, base_url: &str, places: &[(&str, &str)]) -> String {
-    let base = escaped(base_url);
-    let says = match reachability {
+fn notice(view: &Welcome<'_>) -> String {
+    let says = match view.reachability {
         Reachability::Fine => return String::new(),
-        Reachability::Loopback => format!(
-            "<h2 id=\"reach\">Only this computer can reach it yet</h2>\n<p><code>{base}</code> is an address that every \
-             computer has for itself. The browser of a reader would look for the counter on the reader&#39;s own computer, \
-             and find nothing.</p>"
-        ),
-        Reachability::PlainHttp => format!(
-            "<h2 id=\"reach\">Pages with https cannot use it yet</h2>\n<p><code>{base}</code> is plain http. Browsers do not \
-             let a page that came by https load a script from there.</p>"
-        ),
+        Reachability::Loopback => LOOPBACK,
+        Reachability::PlainHttp => PLAIN_HTTP,
     };
-    format!(
-        "<section class=\"notice\" aria-labelledby=\"reach\">\n{says}\n<p>The remedy: let your web server pass a path of your \
-         site on to headcount. It needs no second certificate, and blockers leave it alone. For nginx, inside the \
-         <code>server</code> block of your site:</p>\n{}\n<p>Then set <code>public_url = \"https://www.example.vn/hc\"</code>, \
-         with your own host, and the lines below will say so too.</p>\n</section>",
-        code_html("The block for nginx", &fill(NGINX, places))
-    )
-}
-
-/// A block of code that can be reached and scrolled by keyboard.
-fn code_html(name: &str, code: &str) -> String {
-    let (name, code) = (escaped(name), escaped(code));
-    format!("<pre tabindex=\"0\" role=\"region\" aria-label=\"{name}\"><code>{code}</code></pre>")
+    let places = [("base", &*escaped(view.base_url)), ("upstream", &*escaped(view.upstream))];
+    let body = fill(&[says, REMEDY].join("\n"), &places);
+    format!("<section class=\"notice\" aria-labelledby=\"reach\">\n{body}\n</section>")
 }
 
 /// The path of a URL, without a slash at its end; empty for none.
@@ -249,12 +190,15 @@ mod tests {
 
     #[test]
     fn the_lines_to_paste_name_the_real_address_and_site() {
-        let html = page(|_| ());
+        let html = page(|_| ()).replace("&quot;", "\"");
+        let base = "https://www.example.vn/hc";
         for line in [
-            "&lt;script defer src=&quot;https://www.example.vn/hc/headcount.js&quot; data-site=&quot;vks&quot;&gt;&lt;/script&gt;\n&lt;p",
-            "&lt;img src=&quot;https://www.example.vn/hc/snippet/vks.svg?hit&quot; alt=&quot;&quot;&gt;",
-            "&lt;!--#include virtual=&quot;/hc/snippet/vks.html&quot; --&gt;",
-            "&lt;iframe src=&quot;https://www.example.vn/hc/snippet/vks.html?frame&quot;",
+            &format!(
+                "&lt;script defer src=\"{base}/headcount.js\" data-site=\"vks\"&gt;&lt;/script&gt;\n&lt;p"
+            ),
+            &format!("&lt;img src=\"{base}/snippet/vks.svg?hit\" alt=\"\"&gt;"),
+            &format!("&lt;iframe src=\"{base}/snippet/vks.html?frame\""),
+            "&lt;!--#include virtual=\"/hc/snippet/vks.html\" --&gt;",
         ] {
             assert!(html.contains(line), "{line}");
         }
@@ -264,7 +208,7 @@ mod tests {
     fn a_site_that_knows_browsers_says_so_in_every_script() {
         let html = page(|view| view.identity_browser = true);
         assert!(html.contains("data-site=\"vks\" data-identity=\"browser\"></script>"));
-        assert_eq!(html.matches("data-identity=&quot;browser&quot;").count(), 4);
+        assert_eq!(html.matches("data-identity=&quot;browser&quot;").count(), 3);
     }
 
     #[test]

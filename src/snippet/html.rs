@@ -175,7 +175,8 @@ mod tests {
     fn the_block_to_paste_is_the_one_in_the_readme() {
         assert_eq!(
             spans(&view(&[])),
-            "<p data-headcount-block hidden>Số lượt truy cập: <span data-headcount=\"total\"></span> lượt<br>\n\
+            "<p data-headcount-block hidden>\
+             Số lượt truy cập: <span data-headcount=\"total\"></span> lượt<br>\n\
              Số người online: <span data-headcount=\"online\"></span> người</p>"
         );
     }
