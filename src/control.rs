@@ -1,1 +1,242 @@
-//! To be written.
+//! control.sock: whatever changes numbers, and what other commands ask a running daemon.
+//!
+//! A socket in the state directory, mode 0600. A request is one line of JSON, its answer another:
+//! `{"ok": …}` or `{"error": "…"}`. Who asks is known by the system (the peer's uid), not by word.
+
+use std::fs::Permissions;
+use std::io::{self, BufRead, BufReader, Write};
+use std::num::NonZeroI64;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream as BlockingStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::oneshot;
+
+use crate::keeper::{Answer, Order};
+use crate::store::{Adjustment, Reason};
+use crate::web::Rooms;
+use crate::words::{Day, Figure, SiteId};
+
+/// The longest line of a request.
+const REQUEST_BYTES_MAX: u64 = 64 << 10;
+
+/// What can be asked.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Request {
+    /// The numbers of every site.
+    Sites,
+    /// A correction of a number.
+    Adjust {
+        /// The site's id.
+        site: String,
+        /// `views` or `visits`.
+        figure: String,
+        /// What to add, or to take away.
+        amount: i64,
+        /// `YYYY-MM-DD`; none is the total alone.
+        day: Option<String>,
+        /// Why.
+        reason: String,
+    },
+    /// A backup into a new file.
+    Backup {
+        /// Its whole path.
+        path: PathBuf,
+    },
+    /// The end of a site's rows.
+    RemoveSite {
+        /// The site's id.
+        site: String,
+    },
+    /// Fold now.
+    Fold,
+}
+
+/// Listens, and answers for as long as the runtime lives.
+///
+/// # Errors
+/// When the socket cannot be made.
+pub fn listen(path: &Path, rooms: Arc<Rooms>, orders: Sender<Order>) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
+    tokio::spawn(async move {
+        loop {
+            let Ok((stream, _)) = listener.accept().await else { continue };
+            let (rooms, orders) = (Arc::clone(&rooms), orders.clone());
+            tokio::spawn(async move {
+                // Who hangs up does not want the answer.
+                serve(stream, &rooms, &orders).await.ok();
+            });
+        }
+    });
+    Ok(())
+}
+
+async fn serve(stream: UnixStream, rooms: &Rooms, orders: &Sender<Order>) -> io::Result<()> {
+    let who = stream.peer_cred().map(|peer| format!("uid {}", peer.uid()))?;
+    let (read, mut write) = stream.into_split();
+    let mut line = String::new();
+    tokio::io::BufReader::new(read.take(REQUEST_BYTES_MAX)).read_line(&mut line).await?;
+    let answer = match serde_json::from_str(&line) {
+        Ok(request) => answer(request, who, rooms, orders).await,
+        Err(error) => Err(format!("this is no request: {error}")),
+    };
+    let answer = match answer {
+        Ok(value) => json!({ "ok": value }),
+        Err(error) => json!({ "error": error }),
+    };
+    write.write_all(format!("{answer}\n").as_bytes()).await
+}
+
+async fn answer(
+    request: Request,
+    who: String,
+    rooms: &Rooms,
+    orders: &Sender<Order>,
+) -> Result<Value, String> {
+    match request {
+        Request::Sites => Ok(sites(rooms)),
+        Request::Adjust { site, figure, amount, day, reason } => {
+            let adjustment = adjustment(&site, &figure, amount, day.as_deref(), &reason, who, rooms)?;
+            let total = ask(orders, |answer| Order::Adjust(adjustment, answer)).await?;
+            Ok(json!({ "views": total.views, "visits": total.visits }))
+        }
+        Request::Backup { path } => {
+            ask(orders, |answer| Order::Backup(path, answer)).await.map(|()| Value::Null)
+        }
+        Request::RemoveSite { site } => {
+            let site = SiteId::parse(&site).map_err(|error| format!("site {error}"))?;
+            ask(orders, |answer| Order::RemoveSite(site, answer)).await.map(Value::Bool)
+        }
+        Request::Fold => ask(orders, Order::Fold).await.map(|()| Value::Null),
+    }
+}
+
+async fn ask<T>(orders: &Sender<Order>, order: impl FnOnce(Answer<T>) -> Order) -> Result<T, String> {
+    let (answer, answered) = oneshot::channel();
+    orders.send(order(answer)).map_err(|_| "the daemon is stopping".to_owned())?;
+    let done = answered.await.map_err(|_| "the daemon is stopping".to_owned())?;
+    done.map_err(|error| with_sources(&error))
+}
+
+/// An error and what caused it, in one line.
+#[must_use]
+pub fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let more = cause.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+fn adjustment(
+    site: &str,
+    figure: &str,
+    amount: i64,
+    day: Option<&str>,
+    reason: &str,
+    who: String,
+    rooms: &Rooms,
+) -> Result<Adjustment, String> {
+    let site = SiteId::parse(site).map_err(|error| format!("site {error}"))?;
+    if rooms.sites().find(site.as_str()).is_none() {
+        return Err(format!("there is no site {site} in the configuration"));
+    }
+    let parsed = parse_adjustment(site, figure, amount, day, reason, who, rooms.clock.now())?;
+    let today = rooms
+        .sites()
+        .find(parsed.site.as_str())
+        .and_then(|placed| rooms.counts.local_day(placed.number, rooms.clock.now()));
+    if let (Some(day), Some(today)) = (parsed.day, today)
+        && day > today.day
+    {
+        return Err(format!("{day} has not come yet; today is {}", today.day));
+    }
+    Ok(parsed)
+}
+
+/// Reads the words of an adjustment.
+///
+/// # Errors
+/// When one of them is no figure, amount, day or reason.
+pub fn parse_adjustment(
+    site: SiteId,
+    figure: &str,
+    amount: i64,
+    day: Option<&str>,
+    reason: &str,
+    who: String,
+    at: crate::words::UnixMillis,
+) -> Result<Adjustment, String> {
+    let figure = match figure {
+        "views" => Figure::Views,
+        "visits" => Figure::Visits,
+        _ => return Err("the figure must be views or visits".to_owned()),
+    };
+    let amount = NonZeroI64::new(amount).ok_or("the amount must not be 0")?;
+    let day =
+        day.map(str::parse::<Day>).transpose().map_err(|_| "the day must be a date such as 2026-11-22")?;
+    let reason = Reason::parse(reason).map_err(|error| format!("the reason {error}"))?;
+    Ok(Adjustment { site, figure, amount, day, reason, who, at })
+}
+
+fn sites(rooms: &Rooms) -> Value {
+    let now = rooms.clock.now();
+    let one = |placed: &crate::sites::Placed| {
+        let numbers = rooms.counts.numbers(placed.number, None, now)?;
+        let last = rooms.counts.extent(placed.number).and_then(|(_, last)| last);
+        let refused = rooms.refused_last_hour(placed.number, now);
+        let refused: serde_json::Map<_, _> =
+            refused.into_iter().map(|(reason, count)| (reason.as_str().to_owned(), json!(count))).collect();
+        Some(json!({
+            "site": placed.site.id.as_str(),
+            "online": numbers.online,
+            "total": { "views": numbers.total.views, "visits": numbers.total.visits },
+            "today": { "views": numbers.today.views, "visits": numbers.today.visits, "visitors": numbers.today_visitors },
+            "last_beacon_seconds_ago": last.map(|at| now.since(at) / 1_000),
+            "refused_last_hour": refused,
+        }))
+    };
+    Value::Array(rooms.sites().iter().filter_map(one).collect())
+}
+
+/// Asks a running daemon; `None` when none runs on this state directory.
+///
+/// # Errors
+/// When the daemon refuses, with its words, or breaks off.
+pub fn ask_daemon(state: &Path, request: &Request) -> Result<Option<Value>, String> {
+    let path = state.join("control.sock");
+    let mut stream = match BlockingStream::connect(&path) {
+        Ok(stream) => stream,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(format!("cannot reach the daemon on {}: {error}", path.display())),
+    };
+    let broken = |error: io::Error| format!("the daemon broke off: {error}");
+    let line = serde_json::to_string(request).map_err(|error| error.to_string())?;
+    stream.write_all(format!("{line}\n").as_bytes()).map_err(broken)?;
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer).map_err(broken)?;
+    let mut answer: Value = serde_json::from_str(&answer).map_err(|_| "the daemon broke off".to_owned())?;
+    match answer.get("error").and_then(Value::as_str) {
+        Some(error) => Err(error.to_owned()),
+        None => Ok(Some(answer["ok"].take())),
+    }
+}

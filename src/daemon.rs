@@ -1,1 +1,486 @@
-//! To be written.
+//! Start and stop: opens the rooms in order, closes them in reverse.
+//!
+//! A start locks the state directory, takes its addresses, opens the store, folds what was left
+//! over, brings presence back, and only then serves. A stop is the same list backwards: the door
+//! closes and drains, the workers write their last turn, the keeper folds it, the lock goes. Every
+//! thread is joined here; one that ends before its time ends the process.
+
+use std::fs::{DirBuilder, File, TryLockError};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, SystemTime};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{oneshot, watch};
+
+use crate::clock::Clock;
+use crate::config::{Config, Problems};
+use crate::control;
+use crate::count::Counts;
+use crate::fold::{Fold, FoldError, Folded};
+use crate::guard::{Guard, Reason};
+use crate::journal::{Ack, Disk, Found, Journal, OpenError, Reading, RealDisk, merge};
+use crate::keeper::{Keeper, Order, OrderError, keep_salts};
+use crate::metrics::Metrics;
+use crate::salt::{SaltError, Salts, random};
+use crate::store::{self, Store, StoreError};
+use crate::visitor::{Visitors, VisitorsError};
+use crate::web::{self, BindError, Committer, Rooms, Worker};
+use crate::words::Record;
+
+/// How often files and workers are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+/// A worker whose loop has not turned for this long is stuck, in a write most likely.
+const STALLED_MS: u64 = 5_000;
+
+/// Why the daemon did not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The state directory cannot be used.
+    #[error("cannot {doing} {}: {source}", path.display())]
+    State {
+        /// What was tried.
+        doing: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another process has the state directory.
+    #[error("{} is in use by another headcount; stop that one, or name another state_directory", path.display())]
+    InUse {
+        /// The state directory.
+        path: PathBuf,
+    },
+    /// An address cannot be had.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The journal cannot be opened.
+    #[error(transparent)]
+    Journal(#[from] OpenError),
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What was left over could not be folded.
+    #[error(transparent)]
+    Fold(#[from] FoldError),
+    /// The salts cannot be used.
+    #[error(transparent)]
+    Salt(#[from] SaltError),
+    /// A site could not be put in service.
+    #[error(transparent)]
+    Place(#[from] OrderError),
+    /// The header of client addresses is none.
+    #[error(transparent)]
+    Visitors(#[from] VisitorsError),
+    /// The system refused a thread, a socket or a signal.
+    #[error("cannot {doing}: {source}")]
+    System {
+        /// What was tried.
+        doing: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// A thread ended before its time.
+    #[error("{0} ended unexpectedly; what it had answered as counted is in the journal")]
+    Thread(String),
+}
+
+impl DaemonError {
+    /// The exit code: 4 for damaged data, 1 for anything else.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        let damaged = match self {
+            DaemonError::Journal(error) => {
+                matches!(error, OpenError::Damaged { .. } | OpenError::Newer { .. })
+            }
+            DaemonError::Store(error) | DaemonError::Fold(FoldError::Store(error)) => error.is_damage(),
+            DaemonError::Salt(error) => matches!(error, SaltError::Line { .. }),
+            _ => false,
+        };
+        if damaged { 4 } else { 1 }
+    }
+}
+
+/// The state directory, locked: journal, store and fold of a machine, caught up and not serving.
+pub struct Kept {
+    /// The streams.
+    pub journal: Arc<Journal>,
+    /// Everything is folded.
+    pub fold: Fold,
+    /// What the start found in the journal.
+    pub found: Found,
+    /// What was left over.
+    pub folded: Folded,
+    _lock: File,
+}
+
+/// Locks the state directory; the lock lasts as long as the file is open.
+///
+/// # Errors
+/// When the directory cannot be made, or another process has it.
+pub fn lock(state: &Path) -> Result<File, DaemonError> {
+    let refused = |doing, path: &Path| {
+        let path = path.to_owned();
+        move |source| DaemonError::State { doing, path, source }
+    };
+    let builder = |directory: &Path| DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    builder(&state.join("journal")).map_err(refused("create", state))?;
+    let path = state.join("lock");
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(refused("open", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(DaemonError::InUse { path: state.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(refused("lock", &path)(source)),
+    }
+}
+
+/// The store's file in a state directory.
+#[must_use]
+pub fn database(state: &Path) -> PathBuf {
+    state.join("headcount.db")
+}
+
+/// Opens what is kept and folds what was left over.
+///
+/// # Errors
+/// When the directory is in use, or journal or store cannot be opened.
+pub fn open_kept(config: &Config, disk: Arc<dyn Disk>) -> Result<Kept, DaemonError> {
+    let lock = lock(&config.state_directory)?;
+    let store = Store::open(&store::Options {
+        path: database(&config.state_directory),
+        synchronous_full: config.journal.ack == Ack::Synced,
+        pages_per_site: config.count.pages_per_site,
+    })?;
+    let (journal, found) = Journal::open(config.journal.clone(), disk)?;
+    for (path, offset, bytes) in &found.cut {
+        tracing::warn!(path = %path.display(), offset, bytes, "a torn end of the journal was cut off; no answered beacon was in it");
+    }
+    let (fold, folded) = Fold::open(config.fold, config.count.visit_window_ms, Arc::clone(&journal), store)?;
+    Ok(Kept { journal, fold, found, folded, _lock: lock })
+}
+
+/// Reads the configuration again.
+pub type Reload = Box<dyn Fn() -> Result<Config, Problems>>;
+
+/// A daemon that is serving.
+pub struct Daemon {
+    config: Config,
+    rooms: Arc<Rooms>,
+    workers: Vec<(Arc<Worker>, JoinHandle<io::Result<()>>)>,
+    stop: watch::Sender<bool>,
+    orders: mpsc::Sender<Order>,
+    keeper: JoinHandle<Result<(), FoldError>>,
+    admin: Vec<std::net::TcpListener>,
+    /// The addresses of the public listener.
+    pub public: Vec<std::net::SocketAddr>,
+    _lock: File,
+}
+
+impl Daemon {
+    /// Starts: everything is open, caught up and serving when this returns.
+    ///
+    /// # Errors
+    /// When any part cannot be opened; nothing is left behind then.
+    pub fn start(config: Config, clock: Clock) -> Result<Daemon, DaemonError> {
+        tracing::info!(state_directory = %config.state_directory.display(), version = env!("CARGO_PKG_VERSION"), "starting");
+        config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        let count =
+            config.web.workers.or_else(|| thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
+        // The directory is locked first: a second start by mistake takes no connection.
+        drop(lock(&config.state_directory)?);
+        let listeners = config.web.listen.iter().map(|address| web::bind_shared(*address, count));
+        let listeners: Vec<Vec<_>> = listeners.collect::<Result<_, _>>()?;
+        let admin = config
+            .web
+            .admin_listen
+            .iter()
+            .map(|address| web::bind(*address))
+            .collect::<Result<Vec<_>, _>>()?;
+        let kept = open_kept(&config, Arc::new(RealDisk))?;
+        clock_after(&clock, &kept.found);
+        tracing::info!(folded = kept.folded.records, known = kept.folded.known, "the journal is folded");
+        let workers: Vec<Arc<Worker>> = (0..count).map(|_| Arc::default()).collect();
+        let (keeper, lock) = open_rooms(&config, clock, kept, &workers)?;
+        let rooms = Arc::clone(&keeper.rooms);
+        let public = listeners.iter().flatten().take(1).chain(listeners.iter().skip(1).flatten().take(1));
+        let public = public.filter_map(|listener| listener.local_addr().ok()).collect();
+        let (stop, stopped) = watch::channel(false);
+        let journal = Arc::clone(&keeper.journal);
+        let (orders, taken) = mpsc::channel();
+        let keeper = spawn("keeper", move || keeper.run(&taken))?;
+        let workers = spawn_workers(&rooms, &journal, workers, listeners, &stopped)?;
+        rooms.state.serving.store(true, Ordering::Release);
+        Ok(Daemon { config, rooms, workers, stop, orders, keeper, admin, public, _lock: lock })
+    }
+
+    /// Serves until a signal or a failure ends it, then stops in order.
+    ///
+    /// # Errors
+    /// When a thread ended before its time, or the last fold failed.
+    pub fn run(mut self, reload: &Reload) -> Result<(), DaemonError> {
+        let system = |doing| move |source| DaemonError::System { doing, source };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(system("start the runtime"))?;
+        let ended = runtime.block_on(self.watch(reload));
+        drop(runtime);
+        self.stop().and(ended)
+    }
+
+    async fn watch(&mut self, reload: &Reload) -> Result<(), DaemonError> {
+        let signal =
+            |kind| signal(kind).map_err(|source| DaemonError::System { doing: "listen for signals", source });
+        let mut hangup = signal(SignalKind::hangup())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        for listener in std::mem::take(&mut self.admin) {
+            tracing::info!(address = ?listener.local_addr().ok(), "admin pages");
+            tokio::spawn(web::serve_admin(Arc::clone(&self.rooms), listener));
+        }
+        let socket = self.config.state_directory.join("control.sock");
+        control::listen(&socket, Arc::clone(&self.rooms), self.orders.clone())
+            .map_err(|source| DaemonError::State { doing: "listen on", path: socket, source })?;
+        for address in &self.public {
+            tracing::info!(%address, "serving");
+        }
+        let mut files = fingerprint(&self.config.files);
+        let mut look = tokio::time::interval(LOOK);
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hangup.recv() => {
+                    files = fingerprint(&self.config.files);
+                    self.reload(reload).await;
+                }
+                _ = look.tick() => {
+                    self.look_at_threads()?;
+                    let now = fingerprint(&self.config.files);
+                    if now != files {
+                        files = now;
+                        self.reload(reload).await;
+                    }
+                }
+            }
+        }
+        tracing::info!("stopping");
+        tokio::spawn(stop_at_once(terminate, interrupt));
+        Ok(())
+    }
+
+    /// Takes over changed sites; a bad configuration leaves the old one in force.
+    async fn reload(&mut self, reload: &Reload) {
+        let config = match reload() {
+            Ok(config) => config,
+            Err(problems) => {
+                self.rooms.metrics.reload_successful.set(0);
+                let problems = problems.to_string();
+                problems.lines().for_each(|problem| tracing::error!("{problem}"));
+                tracing::error!("the configuration was not taken over; the one before stays in force");
+                return;
+            }
+        };
+        for key in self.config.differs_beyond_sites(&config) {
+            tracing::warn!(key, "a changed key needs a restart");
+        }
+        let sites = self.rooms.sites().replaced_by(config.sites.clone());
+        let (answer, answered) = oneshot::channel();
+        let placed = sites.iter().cloned().collect();
+        let placed = match self.orders.send(Order::Place(placed, answer)) {
+            Ok(()) => answered
+                .await
+                .map_err(|gone| gone.to_string())
+                .and_then(|placed| placed.map_err(|e| e.to_string())),
+            Err(gone) => Err(gone.to_string()),
+        };
+        if let Err(error) = placed {
+            self.rooms.metrics.reload_successful.set(0);
+            tracing::error!(%error, "the sites could not be put in service; those before stay in force");
+            return;
+        }
+        tracing::info!(sites = sites.iter().count(), "the sites were taken over");
+        self.rooms.set_sites(sites);
+        if let Err(error) = keep_salts(&self.rooms, self.rooms.clock.now()) {
+            tracing::error!(%error, "the salts cannot be kept; beacons of a day without one are not counted");
+        }
+        self.config = config;
+        reloaded(&self.rooms);
+    }
+
+    fn look_at_threads(&self) -> Result<(), DaemonError> {
+        if self.keeper.is_finished() {
+            return Err(DaemonError::Thread("the keeper".to_owned()));
+        }
+        let now = self.rooms.clock.now();
+        let mut stalled = 0;
+        for (number, (worker, thread)) in self.workers.iter().enumerate() {
+            if thread.is_finished() {
+                return Err(DaemonError::Thread(format!("worker {number}")));
+            }
+            let beat = worker.heartbeat();
+            if beat.0 > 0 && now.since(beat) > STALLED_MS {
+                stalled += 1;
+                tracing::error!(
+                    worker = number,
+                    since_ms = now.since(beat),
+                    "a worker is stuck, in a write most likely; the others go on"
+                );
+            }
+        }
+        self.rooms.metrics.workers_stalled.set(stalled);
+        Ok(())
+    }
+
+    /// Stops in order: the door drains, the workers write, the keeper folds.
+    ///
+    /// # Errors
+    /// When a thread panicked or the last fold failed.
+    pub fn stop(self) -> Result<(), DaemonError> {
+        self.rooms.state.serving.store(false, Ordering::Release);
+        // Workers that are gone need not be told.
+        self.stop.send(true).ok();
+        for (number, (_, thread)) in self.workers.into_iter().enumerate() {
+            let ended = thread.join().map_err(|_| DaemonError::Thread(format!("worker {number}")))?;
+            ended.map_err(|source| DaemonError::System { doing: "serve", source })?;
+        }
+        drop(self.orders);
+        self.keeper.join().map_err(|_| DaemonError::Thread("the keeper".to_owned()))??;
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    /// The rooms, for tests that look inside.
+    #[must_use]
+    pub fn rooms(&self) -> &Arc<Rooms> {
+        &self.rooms
+    }
+}
+
+/// A second signal does not wait for the drain.
+async fn stop_at_once(mut terminate: Signal, mut interrupt: Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::warn!("stopping at once; what was answered as counted is in the journal");
+    std::process::exit(1);
+}
+
+fn clock_after(clock: &Clock, found: &Found) {
+    if !clock.begin_at(found.newest) {
+        tracing::warn!(
+            "the journal holds moments more than a day ahead of the system's clock; they stay where they are"
+        );
+    }
+}
+
+/// Makes the rooms, puts the sites in service and brings presence back.
+fn open_rooms(
+    config: &Config,
+    clock: Clock,
+    kept: Kept,
+    workers: &[Arc<Worker>],
+) -> Result<(Keeper, File), DaemonError> {
+    let now = clock.now();
+    let reasons: Vec<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
+    let metrics = Arc::new(Metrics::new(&reasons, env!("CARGO_PKG_VERSION")));
+    let visitors = Visitors::new(&config.visitor, random()?)?;
+    let salts = Arc::new(Salts::open(config.state_directory.join("salts"))?);
+    let oldest = now.minus(config.count.visit_window_ms.max(longest_online_window(config)));
+    let counts = Arc::new(Counts::new(config.count, oldest));
+    let guard = Guard::new(&config.guard);
+    let rooms = Rooms::new(config.web.clone(), clock, (visitors, guard), counts, salts, metrics);
+    rooms.set_sites(rooms.sites().replaced_by(config.sites.clone()));
+    let interval = Duration::from_millis(config.fold.interval_ms);
+    let Kept { journal, fold, _lock, .. } = kept;
+    let mut keeper = Keeper { fold, journal, rooms: Arc::new(rooms), workers: workers.to_vec(), interval };
+    let placed: Vec<_> = keeper.rooms.sites().iter().cloned().collect();
+    keeper.place(&placed)?;
+    for site in &config.sites {
+        tracing::info!(site = %site.id, time_zone = site.time_zone.iana_name().unwrap_or("fixed"), "site");
+    }
+    replay(&keeper, oldest)?;
+    keep_salts(&keeper.rooms, now)?;
+    reloaded(&keeper.rooms);
+    Ok((keeper, _lock))
+}
+
+fn longest_online_window(config: &Config) -> u64 {
+    config.sites.iter().map(|site| site.online_window_ms).max().unwrap_or(0)
+}
+
+fn reloaded(rooms: &Rooms) {
+    rooms.metrics.reload_successful.set(1);
+    let second = u32::try_from(rooms.clock.now().second()).unwrap_or(u32::MAX);
+    rooms.metrics.reload_success_time.set(f64::from(second));
+}
+
+/// Brings back everybody who was here lately, from the streams that are still there.
+fn replay(keeper: &Keeper, oldest: crate::words::UnixMillis) -> Result<(), DaemonError> {
+    let streams = keeper.journal.streams().into_iter().filter(|(_, stream)| stream.newest >= oldest);
+    let readings = streams.map(|(id, stream)| Reading { id, from: 0, to: stream.length, stream }).collect();
+    let counts = &keeper.rooms.counts;
+    let replayed = merge(&keeper.journal, readings, |record, _, _| {
+        if let Record::Touch(touch) = record
+            && touch.at >= oldest
+        {
+            counts.replay(touch);
+        }
+        Ok::<(), io::Error>(())
+    });
+    replayed.map_err(FoldError::Journal)?;
+    counts.sweep(keeper.rooms.clock.now());
+    tracing::info!(present = counts.present(), "presence is back");
+    Ok(())
+}
+
+fn spawn<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, DaemonError> {
+    let spawned = thread::Builder::new().name(name.to_owned()).spawn(work);
+    spawned.map_err(|source| DaemonError::System { doing: "start a thread", source })
+}
+
+type Threads = Vec<(Arc<Worker>, JoinHandle<io::Result<()>>)>;
+
+fn spawn_workers(
+    rooms: &Arc<Rooms>,
+    journal: &Arc<Journal>,
+    workers: Vec<Arc<Worker>>,
+    mut listeners: Vec<Vec<std::net::TcpListener>>,
+    stopped: &watch::Receiver<bool>,
+) -> Result<Threads, DaemonError> {
+    let mut threads = Vec::new();
+    for (number, worker) in workers.into_iter().enumerate() {
+        let own: Vec<_> = listeners.iter_mut().filter_map(Vec::pop).collect();
+        let (rooms, stopped) = (Arc::clone(rooms), stopped.clone());
+        let committer = Committer::new(journal.writer());
+        let served = Arc::clone(&worker);
+        let thread = spawn(&format!("worker-{number}"), move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(web::serve(rooms, served, committer, own, stopped))
+        })?;
+        threads.push((worker, thread));
+    }
+    Ok(threads)
+}
+
+/// Sizes and times of the files that were read: when they change, the configuration is read again.
+fn fingerprint(files: &[PathBuf]) -> Vec<(PathBuf, Option<(u64, SystemTime)>)> {
+    let of = |path: &PathBuf| {
+        let metadata = std::fs::metadata(path).ok();
+        metadata.and_then(|found| found.modified().ok().map(|modified| (found.len(), modified)))
+    };
+    files.iter().map(|path| (path.clone(), of(path))).collect()
+}

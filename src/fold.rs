@@ -130,7 +130,7 @@ impl Fold {
             self.state.applied.keys().filter(|id| !streams.contains_key(id)).copied().collect();
         if !gone.is_empty() {
             self.store.forget_streams(&gone)?;
-            gone.iter().for_each(|id| drop(self.state.applied.remove(id)));
+            self.state.applied.retain(|id, _| !gone.contains(id));
         }
         let readings = streams
             .into_iter()

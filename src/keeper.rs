@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use jiff::civil::Weekday;
 use tokio::sync::oneshot;
 
-use crate::count::{Counts, Kept};
+use crate::count::Kept;
 use crate::fold::{Fold, FoldError};
 use crate::journal::Journal;
 use crate::metrics::Family;
@@ -29,7 +29,7 @@ use crate::words::{Day, SiteId, Tally, UnixMillis};
 const TIDY_MS: u64 = 10_000;
 /// A store that keeps refusing is named in the log this often.
 const COMPLAINT_MS: u64 = 60_000;
-/// The calendar keeps a day beyond the spans, for a site west of where it was.
+/// Minutes of the longest window.
 const MINUTES_SHOWN: u64 = 24 * 60;
 
 /// Where the answer to an order goes.
@@ -193,7 +193,13 @@ impl Keeper {
         let total = self.fold.store().adjust(adjustment)?;
         let (site, amount) = (adjustment.site.as_str(), adjustment.amount.get());
         self.rooms.counts.adjust(site, adjustment.day, adjustment.figure, amount);
-        tracing::info!(site, figure = adjustment.figure.as_str(), amount, who = adjustment.who, "a number was adjusted");
+        tracing::info!(
+            site,
+            figure = adjustment.figure.as_str(),
+            amount,
+            who = adjustment.who,
+            "a number was adjusted"
+        );
         Ok(total)
     }
 
@@ -223,13 +229,22 @@ impl Keeper {
         if let Ok(database) = self.fold.store().bytes() {
             bytes.line(&[("file", "database")], database);
         }
-        let mut limit = Family::new("headcount_journal_bytes_max", "gauge", "Bytes that the journal may take.");
+        let mut limit =
+            Family::new("headcount_journal_bytes_max", "gauge", "Bytes that the journal may take.");
         limit.line(&[], self.journal.bytes_max());
         let mut streams = Family::new("headcount_journal_streams", "gauge", "Files of the journal.");
         streams.line(&[], self.journal.streams().len());
-        let mut lag = Family::new("headcount_journal_unapplied_bytes", "gauge", "Bytes of the journal that the store has not taken.");
+        let mut lag = Family::new(
+            "headcount_journal_unapplied_bytes",
+            "gauge",
+            "Bytes of the journal that the store has not taken.",
+        );
         lag.line(&[], self.fold.unapplied_bytes());
-        let mut unstored = Family::new("headcount_fold_unstored_records", "gauge", "Records folded in memory that the store has not taken.");
+        let mut unstored = Family::new(
+            "headcount_fold_unstored_records",
+            "gauge",
+            "Records folded in memory that the store has not taken.",
+        );
         unstored.line(&[], self.fold.unstored());
         let mut visits = Family::new("headcount_visits_open", "gauge", "Visitors whose visit is open.");
         visits.line(&[], self.fold.open_visits());
@@ -244,10 +259,12 @@ impl Keeper {
 /// When the file cannot be replaced.
 pub fn keep_salts(rooms: &Rooms, now: UnixMillis) -> Result<(), crate::salt::SaltError> {
     let sites = rooms.sites();
-    let locals: Vec<LocalDay> = sites.iter().filter_map(|placed| rooms.counts.local_day(placed.number, now)).collect();
+    let locals: Vec<LocalDay> =
+        sites.iter().filter_map(|placed| rooms.counts.local_day(placed.number, now)).collect();
     let wanted: Vec<Day> = locals.iter().flat_map(|local| [local.day, local.day.next()]).collect();
     let lately = |local: &LocalDay| now.since(local.from) < rooms.counts.visit_window_ms();
-    let oldest = locals.iter().map(|local| if lately(local) { local.day.previous() } else { local.day }).min();
+    let oldest =
+        locals.iter().map(|local| if lately(local) { local.day.previous() } else { local.day }).min();
     rooms.salts.keep(&wanted, oldest.unwrap_or(Day(0))).map(drop)
 }
 

@@ -10,6 +10,7 @@ pub mod daemon;
 pub mod fold;
 pub mod guard;
 pub mod journal;
+pub mod keeper;
 pub mod metrics;
 pub mod page;
 pub mod rows;

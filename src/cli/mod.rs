@@ -1,1 +1,154 @@
-//! To be written.
+//! The commands: one file each, and the only place that prints.
+
+#![expect(clippy::print_stdout, reason = "this is the room that speaks to a terminal")]
+
+mod adjust;
+mod backup;
+mod check;
+mod explain;
+mod export;
+mod serve;
+mod sites;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use jiff::tz::TimeZone;
+
+use crate::config::{self, Config, Overrides, Problems, Sources};
+use crate::control::with_sources;
+use crate::daemon::DaemonError;
+use crate::snippet::Language;
+
+/// Counts the people on your website, and shows them in its footer.
+///
+/// Start with `headcount serve` and open http://127.0.0.1:8080/: the page there counts your visit and
+/// shows the line to paste. All settings have defaults; `headcount config` prints them.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 fine, 1 failed while running, 2 bad arguments, 3 bad configuration, 4 damaged data.\n\
+Every key of the configuration is also a variable: HEADCOUNT_LISTEN, HEADCOUNT_LIMITS__PAGES_PER_SITE, …";
+
+/// Settings that every command takes; a flag is stronger than a variable, a variable than the file.
+#[derive(Debug, Args)]
+pub struct Settings {
+    /// The configuration file. Default: $HEADCOUNT_CONFIG, else none.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where everything is kept. Default: $STATE_DIRECTORY, else ~/.local/state/headcount.
+    #[arg(long, value_name = "DIRECTORY")]
+    state_directory: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Count and show: the daemon.
+    Serve(serve::Serve),
+    /// Say whether the configuration is right; every problem, with file, line and key.
+    CheckConfig(Settings),
+    /// Print the configuration in force, and where each value came from.
+    Config(Settings),
+    /// Per site: its numbers, its last counted beacon, and what was refused in the last hour.
+    Sites(sites::Sites),
+    /// Correct a number, with a reason: the total alone, or one day.
+    Adjust(adjust::Adjust),
+    /// Say whether a beacon would be counted, and if not, why.
+    Explain(explain::Explain),
+    /// Look at the journal.
+    #[command(subcommand)]
+    Journal(check::Journal),
+    /// Write everything but the secrets of the day into one new file, while serving too.
+    Backup(backup::Backup),
+    /// Replace everything by what a backup holds; the daemon must be stopped.
+    Restore(backup::Restore),
+    /// Print calendar rows and pages of a site.
+    Export(export::Export),
+}
+
+/// Why a command ended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The configuration is wrong: exit 3.
+    #[error("{0}")]
+    Config(#[from] Problems),
+    /// The daemon did not start or ended.
+    #[error("{}", with_sources(.0))]
+    Daemon(#[from] DaemonError),
+    /// An argument makes no sense: exit 2.
+    #[error("{0}")]
+    Argument(String),
+    /// Data is damaged: exit 4.
+    #[error("{0}")]
+    Damaged(String),
+    /// Anything else: exit 1.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl Failure {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Failure::Config(_) => 3,
+            Failure::Daemon(error) => error.exit_code(),
+            Failure::Argument(_) => 2,
+            Failure::Damaged(_) => 4,
+            Failure::Failed(_) => 1,
+        }
+    }
+}
+
+/// Runs the command that was typed.
+#[must_use]
+pub fn run(cli: Cli) -> ExitCode {
+    let done = match cli.command {
+        Command::Serve(serve) => serve.run(),
+        Command::CheckConfig(settings) => check::config(&settings),
+        Command::Config(settings) => settings.load().map(|config| print!("{}", config.print())),
+        Command::Sites(sites) => sites.run(),
+        Command::Adjust(adjust) => adjust.run(),
+        Command::Explain(explain) => explain.run(),
+        Command::Journal(journal) => journal.run(),
+        Command::Backup(backup) => backup.run(),
+        Command::Restore(restore) => restore.run(),
+        Command::Export(export) => export.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            for line in failure.to_string().lines() {
+                eprintln!("headcount: {line}");
+            }
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+impl Settings {
+    fn sources(&self) -> Sources {
+        let environment: Vec<(String, String)> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        Sources {
+            file: self.config.clone(),
+            environment,
+            overrides: Overrides { state_directory: self.state_directory.clone(), ..Overrides::default() },
+            machine_time_zone: TimeZone::try_system().ok(),
+            known_languages: Language::tags().collect(),
+        }
+    }
+
+    fn load(&self) -> Result<Config, Failure> {
+        Ok(config::load(&self.sources())?)
+    }
+}
+
+/// A failure in the words of an error and its causes.
+fn failed(error: &dyn std::error::Error) -> Failure {
+    Failure::Failed(with_sources(error))
+}

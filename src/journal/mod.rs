@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use disk::{Appending, Disk, Faults, RealDisk, SimulatedDisk};
-pub use read::{Reading, merge};
+pub use read::{Inspected, Reading, Verdict, inspect, merge};
 pub use record::{decode, encode};
 
 use crate::words::{StreamId, UnixMillis};

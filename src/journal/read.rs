@@ -72,6 +72,87 @@ fn survey_stream(path: PathBuf, content: &[u8]) -> Result<Option<(StreamId, Stre
     Ok(Some((id, Stream { path, length: offset, sealed: true, newest }, records)))
 }
 
+/// What can be said of a stream that nobody writes to.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Every record is whole.
+    Sound,
+    /// Its end is torn off; a start cuts at this byte.
+    Torn {
+        /// Where the sound part ends.
+        offset: u64,
+    },
+    /// Sound records follow behind damage.
+    Damaged {
+        /// Where the damage begins.
+        offset: u64,
+    },
+    /// A later release wrote it.
+    Newer {
+        /// Its format.
+        version: u16,
+    },
+    /// The disk refused.
+    Unreadable {
+        /// Why.
+        why: io::Error,
+    },
+}
+
+/// A stream that was looked at.
+#[derive(Debug)]
+pub struct Inspected {
+    /// Its file.
+    pub path: PathBuf,
+    /// The file's length.
+    pub bytes: u64,
+    /// Sound records from its beginning.
+    pub records: u64,
+    /// What can be said of it.
+    pub verdict: Verdict,
+}
+
+/// Looks at every stream and changes nothing. A daemon that is running may be in the middle of a
+/// write, which then looks like a torn end.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn inspect(directory: &Path, disk: &dyn Disk) -> io::Result<Vec<Inspected>> {
+    let mut files = disk.list(directory)?;
+    files.retain(|(path, _)| path.extension().is_some_and(|extension| extension == "hcj"));
+    files.sort();
+    Ok(files.into_iter().map(|(path, bytes)| inspect_stream(path, bytes, disk)).collect())
+}
+
+fn inspect_stream(path: PathBuf, bytes: u64, disk: &dyn Disk) -> Inspected {
+    let good = closed_at(&path).map_or(bytes, |closed| closed.min(bytes));
+    let mut content = Vec::new();
+    if let Err(why) = disk.read(&path, 0, usize::try_from(good).unwrap_or(usize::MAX), &mut content) {
+        return Inspected { path, bytes, records: 0, verdict: Verdict::Unreadable { why } };
+    }
+    let (records, verdict) = match survey_stream(path.clone(), &content) {
+        Ok(Some((_, stream, records))) if stream.length < good => {
+            (records, Verdict::Torn { offset: stream.length })
+        }
+        Ok(Some((_, _, records))) => (records, Verdict::Sound),
+        Ok(None) => (0, Verdict::Torn { offset: 0 }),
+        Err(OpenError::Damaged { offset, .. }) => (sound_records(&content), Verdict::Damaged { offset }),
+        Err(OpenError::Newer { version, .. }) => (0, Verdict::Newer { version }),
+        Err(OpenError::Read { source, .. }) => (0, Verdict::Unreadable { why: source }),
+    };
+    Inspected { path, bytes, records, verdict }
+}
+
+fn sound_records(content: &[u8]) -> u64 {
+    let mut rest = content.get(HEADER_BYTES..).unwrap_or(&[]);
+    let mut records = 0;
+    while let Some((_, bytes)) = record::decode(rest) {
+        records += 1;
+        rest = &rest[bytes..];
+    }
+    records
+}
+
 /// A part of a stream to be read: from an offset to a length.
 #[derive(Clone, Debug)]
 pub struct Reading {

@@ -28,6 +28,7 @@
 
 mod adjust;
 mod apply;
+mod backup;
 mod column;
 #[cfg(test)]
 mod model;
@@ -40,6 +41,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 pub use adjust::{AdjustError, Adjustment, Reason, ReasonError};
+pub use backup::{put_streams, take_streams};
 pub use read::{DayRow, Measure, PageDayRow, RowKey, RowValue, SiteRow};
 pub use upkeep::{Prune, Pruned};
 
@@ -165,6 +167,21 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+}
+
+impl StoreError {
+    /// Whether the file itself is at fault: damaged, foreign, or of a later release.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            StoreError::NotADatabase { .. }
+                | StoreError::Foreign { .. }
+                | StoreError::Newer { .. }
+                | StoreError::Damaged { .. }
+                | StoreError::OffsetBack { .. }
+        )
+    }
 }
 
 /// What this node keeps.

@@ -1,0 +1,74 @@
+//! `check-config` and `journal check`.
+
+use clap::Subcommand;
+
+use super::{Failure, Settings, failed};
+use crate::journal::{self, RealDisk, Verdict};
+
+/// Says whether the configuration is right.
+pub(super) fn config(settings: &Settings) -> Result<(), Failure> {
+    let config = settings.load()?;
+    for warning in &config.warnings {
+        println!("warning: {warning}");
+    }
+    for file in &config.files {
+        println!("read {}", file.display());
+    }
+    println!(
+        "the configuration is right: {} site(s), state in {}",
+        config.sites.len(),
+        config.state_directory.display()
+    );
+    Ok(())
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Journal {
+    /// Read every record of every stream, change nothing, and say what is sound. Exit 4 on damage.
+    Check(Settings),
+}
+
+impl Journal {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let Journal::Check(settings) = self;
+        let config = settings.load()?;
+        let directory = &config.journal.directory;
+        let streams = match journal::inspect(directory, &RealDisk) {
+            Ok(streams) => streams,
+            Err(error) => {
+                return Err(Failure::Failed(format!("cannot read {}: {error}", directory.display())));
+            }
+        };
+        let mut damaged = 0;
+        for stream in &streams {
+            let name = stream.path.display();
+            let (records, bytes) = (stream.records, stream.bytes);
+            match &stream.verdict {
+                Verdict::Sound => println!("{name}: sound, {records} records, {bytes} bytes"),
+                Verdict::Torn { offset } => println!(
+                    "{name}: {records} records, torn at byte {offset} of {bytes}; a start cuts that off"
+                ),
+                Verdict::Damaged { offset } => {
+                    println!("{name}: DAMAGED at byte {offset} of {bytes}, after {records} sound records")
+                }
+                Verdict::Newer { version } => println!("{name}: has format {version}, of a later release"),
+                Verdict::Unreadable { why } => println!("{name}: cannot be read: {why}"),
+            }
+            damaged += usize::from(!matches!(stream.verdict, Verdict::Sound | Verdict::Torn { .. }));
+        }
+        println!("{} stream(s) in {}", streams.len(), directory.display());
+        if damaged == 0 {
+            return Ok(());
+        }
+        Err(Failure::Damaged(format!(
+            "{damaged} stream(s) cannot be used; move them out of {} to start without them, or restore a backup",
+            directory.display()
+        )))
+    }
+}
+
+impl From<journal::OpenError> for Failure {
+    fn from(error: journal::OpenError) -> Failure {
+        failed(&error)
+    }
+}

@@ -1,0 +1,56 @@
+//! `serve`: the daemon itself.
+
+use std::io::IsTerminal;
+
+use clap::Args;
+use tracing_subscriber::fmt;
+
+use super::{Failure, Settings};
+use crate::clock::Clock;
+use crate::config::{self, Sources};
+use crate::daemon::{Daemon, Reload};
+
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    settings: Settings,
+    /// Address and port of the counter; may be given more than once.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Vec<String>,
+    /// Address and port of metrics and health; may be given more than once.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    admin_listen: Vec<String>,
+    /// Where readers find the counter, such as https://www.example.vn/hc.
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+}
+
+impl Serve {
+    fn sources(&self) -> Sources {
+        let mut sources = self.settings.sources();
+        sources.overrides.listen.clone_from(&self.listen);
+        sources.overrides.admin_listen.clone_from(&self.admin_listen);
+        sources.overrides.public_url.clone_from(&self.public_url);
+        sources
+    }
+
+    pub(super) fn run(self) -> Result<(), Failure> {
+        log();
+        let config = config::load(&self.sources())?;
+        let daemon = Daemon::start(config, Clock::system())?;
+        for address in &daemon.public {
+            eprintln!("headcount: open http://{address}/ to see the counter and the line to paste");
+        }
+        let reload: Reload = Box::new(move || config::load(&self.sources()));
+        daemon.run(&reload)?;
+        Ok(())
+    }
+}
+
+/// Log lines on standard error: with time and colour on a terminal, plain for a supervisor that adds
+/// its own.
+fn log() {
+    let terminal = std::io::stderr().is_terminal();
+    let lines = fmt().with_writer(std::io::stderr).with_ansi(terminal).with_target(false);
+    if std::env::var_os("JOURNAL_STREAM").is_some() { lines.without_time().init() } else { lines.init() }
+}

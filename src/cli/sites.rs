@@ -1,0 +1,121 @@
+//! `sites`: what every site counts now; `sites remove`: the end of a site's rows.
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::{Failure, Settings, failed};
+use crate::control::{Request, ask_daemon};
+use crate::daemon::open_kept;
+use crate::journal::RealDisk;
+use crate::words::SiteId;
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct Sites {
+    #[command(flatten)]
+    settings: Settings,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(subcommand)]
+    remove: Option<Remove>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Remove {
+    /// Delete everything that is kept of a site that is no longer configured.
+    Remove {
+        /// The site's id.
+        id: String,
+        #[command(flatten)]
+        settings: Settings,
+    },
+}
+
+impl Sites {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        if let Some(Remove::Remove { id, settings }) = self.remove {
+            return remove(&id, &settings);
+        }
+        let config = self.settings.load()?;
+        let sites = match ask_daemon(&config.state_directory, &Request::Sites).map_err(Failure::Failed)? {
+            Some(sites) => sites,
+            None => stopped(&self.settings)?,
+        };
+        if self.json {
+            println!("{sites}");
+            return Ok(());
+        }
+        for site in sites.as_array().into_iter().flatten() {
+            print(site);
+        }
+        Ok(())
+    }
+}
+
+/// The numbers of a stopped daemon, from what it kept.
+fn stopped(settings: &Settings) -> Result<Value, Failure> {
+    let config = settings.load()?;
+    let mut kept = open_kept(&config, std::sync::Arc::new(RealDisk))?;
+    let mut sites = Vec::new();
+    for site in &config.sites {
+        let row = kept.fold.store().site(&site.id).map_err(|error| failed(&error))?;
+        let total = row.map(|row| row.total).unwrap_or_default();
+        sites.push(
+            json!({ "site": site.id.as_str(), "total": { "views": total.views, "visits": total.visits } }),
+        );
+    }
+    eprintln!("headcount: the daemon is stopped; these are the numbers it kept");
+    Ok(Value::Array(sites))
+}
+
+fn print(site: &Value) {
+    let number = |path: &str| {
+        site.pointer(path).and_then(Value::as_u64).map_or_else(|| "-".to_owned(), |n| n.to_string())
+    };
+    println!("{}", site["site"].as_str().unwrap_or("?"));
+    println!("  total     {} visits, {} views", number("/total/visits"), number("/total/views"));
+    if site.get("online").is_none() {
+        return;
+    }
+    println!(
+        "  today     {} visits, {} views, {} visitors",
+        number("/today/visits"),
+        number("/today/views"),
+        number("/today/visitors")
+    );
+    println!("  online    {}", number("/online"));
+    match site["last_beacon_seconds_ago"].as_u64() {
+        Some(seconds) => println!("  last beacon counted {seconds} s ago"),
+        None => println!("  no beacon was counted yet"),
+    }
+    let refused = site["refused_last_hour"].as_object();
+    let reasons: Vec<String> =
+        refused.into_iter().flatten().map(|(reason, count)| format!("{reason} {count}")).collect();
+    println!(
+        "  refused in the last hour: {}",
+        if reasons.is_empty() { "none".to_owned() } else { reasons.join(", ") }
+    );
+}
+
+fn remove(id: &str, settings: &Settings) -> Result<(), Failure> {
+    let site = SiteId::parse(id).map_err(|error| Failure::Argument(format!("the site id {error}")))?;
+    let config = settings.load()?;
+    let request = Request::RemoveSite { site: id.to_owned() };
+    let removed = match ask_daemon(&config.state_directory, &request).map_err(Failure::Failed)? {
+        Some(removed) => removed.as_bool().unwrap_or(false),
+        None => {
+            if config.sites.iter().any(|configured| configured.id == site) {
+                let text = format!("{site} is still configured; take it out of the configuration first");
+                return Err(Failure::Failed(text));
+            }
+            let mut kept = open_kept(&config, std::sync::Arc::new(RealDisk))?;
+            kept.fold.store().remove_site(&site).map_err(|error| failed(&error))?
+        }
+    };
+    if !removed {
+        return Err(Failure::Failed(format!("nothing is kept of {site}")));
+    }
+    println!("everything that was kept of {site} is deleted");
+    Ok(())
+}
