@@ -244,7 +244,9 @@ impl Daemon {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         for listener in std::mem::take(&mut self.admin) {
-            tracing::info!(address = ?listener.local_addr().ok(), "admin pages");
+            if let Ok(address) = listener.local_addr() {
+                tracing::info!(%address, "admin pages");
+            }
             tokio::spawn(web::serve_admin(Arc::clone(&self.rooms), listener));
         }
         let socket = self.config.state_directory.join("control.sock");

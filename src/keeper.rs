@@ -276,7 +276,7 @@ pub fn kept(store: &Store, site: &Site, now: UnixMillis) -> Result<Kept, StoreEr
     let first_weekday = first_weekday(site);
     let today = LocalDay::of(now, &site.time_zone).day;
     let row = store.site(&site.id)?;
-    let days = store.days(&site.id, Calendar::reaches_back_to(today, first_weekday), Day(i32::MAX))?;
+    let days = store.days(&site.id, Calendar::reaches_back_to(today, first_weekday), Day::LAST)?;
     Ok(Kept {
         first_weekday: Some(first_weekday),
         total: row.map_or_else(Tally::default, |row| row.total),

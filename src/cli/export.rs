@@ -38,7 +38,7 @@ impl Export {
         let store = open_store(&config)?;
         let row = store.site(&site).map_err(|error| failed(&error))?;
         let Some(row) = row else { return Err(Failure::Failed(format!("nothing is kept of {site}"))) };
-        let (from, to) = (self.from.unwrap_or(Day(i32::MIN)), self.to.unwrap_or(Day(i32::MAX)));
+        let (from, to) = (self.from.unwrap_or(Day::FIRST), self.to.unwrap_or(Day::LAST));
         let days = store.days(&site, from, to).map_err(|error| failed(&error))?;
         let pages = store.page_days(&site, from, to).map_err(|error| failed(&error))?;
         if self.format == "csv" {

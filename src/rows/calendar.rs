@@ -61,10 +61,15 @@ impl Day {
         Day(date.since((jiff::Unit::Day, EPOCH)).map_or(0, |span| span.get_days()))
     }
 
-    /// The civil date of the day; days beyond the calendar's range give its first or last date.
+    /// 0001-01-01, before every day that anybody counts.
+    pub const FIRST: Day = Day(-719_162);
+    /// 9999-12-31, behind every such day.
+    pub const LAST: Day = Day(2_932_896);
+
+    /// The civil date of the day; days beyond [`Day::FIRST`] and [`Day::LAST`] give those.
     #[must_use]
     pub fn date(self) -> Date {
-        EPOCH.saturating_add(self.0.days())
+        EPOCH.saturating_add(self.0.clamp(Day::FIRST.0, Day::LAST.0).days())
     }
 }
 
@@ -259,6 +264,14 @@ mod tests {
             check(first_weekday, "2025-12-20", &[1; 800]);
             check(first_weekday, "2024-02-20", &[1, 2, 7, 1, 30, 31, 1, 90, 365, 1, 1]);
         }
+    }
+
+    #[test]
+    fn the_first_and_the_last_day_are_dates_of_four_digits() {
+        assert_eq!(Day::FIRST.to_string(), "0001-01-01");
+        assert_eq!(Day::LAST.to_string(), "9999-12-31");
+        assert_eq!(Day(i32::MAX).to_string(), "9999-12-31");
+        assert_eq!(Day(i32::MIN).to_string(), "0001-01-01");
     }
 
     #[test]
