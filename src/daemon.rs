@@ -117,7 +117,7 @@ pub struct Kept {
     pub found: Found,
     /// What was left over.
     pub folded: Folded,
-    _lock: File,
+    lock: File,
 }
 
 /// Locks the state directory; the lock lasts as long as the file is open.
@@ -167,7 +167,7 @@ pub fn open_kept(config: &Config, disk: Arc<dyn Disk>) -> Result<Kept, DaemonErr
         tracing::warn!(path = %path.display(), offset, bytes, "a torn end of the journal was cut off; no answered beacon was in it");
     }
     let (fold, folded) = Fold::open(config.fold, config.count.visit_window_ms, Arc::clone(&journal), store)?;
-    Ok(Kept { journal, fold, found, folded, _lock: lock })
+    Ok(Kept { journal, fold, found, folded, lock })
 }
 
 /// Reads the configuration again.
@@ -404,7 +404,7 @@ fn open_rooms(
     let rooms = Rooms::new(config.web.clone(), clock, (visitors, guard), counts, salts, metrics);
     rooms.set_sites(rooms.sites().replaced_by(config.sites.clone()));
     let interval = Duration::from_millis(config.fold.interval_ms);
-    let Kept { journal, fold, _lock, .. } = kept;
+    let Kept { journal, fold, lock, .. } = kept;
     let mut keeper = Keeper { fold, journal, rooms: Arc::new(rooms), workers: workers.to_vec(), interval };
     let placed: Vec<_> = keeper.rooms.sites().iter().cloned().collect();
     keeper.place(&placed)?;
@@ -414,7 +414,7 @@ fn open_rooms(
     replay(&keeper, oldest)?;
     keep_salts(&keeper.rooms, now)?;
     reloaded(&keeper.rooms);
-    Ok((keeper, _lock))
+    Ok((keeper, lock))
 }
 
 fn longest_online_window(config: &Config) -> u64 {

@@ -125,8 +125,7 @@ fn replace(path: &Path, days: &BTreeMap<Day, Salt>) -> io::Result<()> {
     let fresh = path.with_extension("new");
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
     for (day, salt) in days {
-        let digits: String = salt.0.iter().map(|byte| format!("{byte:02x}")).collect();
-        writeln!(file, "{day} {digits}")?;
+        writeln!(file, "{day} {:032x}", u128::from_be_bytes(salt.0))?;
     }
     file.sync_all()?;
     fs::rename(&fresh, path)?;

@@ -49,7 +49,7 @@ impl Journal {
                     "{name}: {records} records, torn at byte {offset} of {bytes}; a start cuts that off"
                 ),
                 Verdict::Damaged { offset } => {
-                    println!("{name}: DAMAGED at byte {offset} of {bytes}, after {records} sound records")
+                    println!("{name}: DAMAGED at byte {offset} of {bytes}, after {records} sound records");
                 }
                 Verdict::Newer { version } => println!("{name}: has format {version}, of a later release"),
                 Verdict::Unreadable { why } => println!("{name}: cannot be read: {why}"),

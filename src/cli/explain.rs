@@ -74,7 +74,7 @@ impl Explain {
             Guard::new(&config.guard).admit(&beacon, &visitor, &placed.site, placed.number, false, now);
         match admission.outcome {
             Outcome::Counted if admission.no_origin => {
-                println!("counted, though nothing told the host of the page")
+                println!("counted, though nothing told the host of the page");
             }
             Outcome::Counted => println!("counted"),
             Outcome::Refused(reason) => println!("not counted: {}. {}", reason.as_str(), reason.remedy()),

@@ -23,7 +23,7 @@ use crate::snippet::Language;
 
 /// Counts the people on your website, and shows them in its footer.
 ///
-/// Start with `headcount serve` and open http://127.0.0.1:8080/: the page there counts your visit and
+/// Start with `headcount serve` and open <http://127.0.0.1:8080/>: the page there counts your visit and
 /// shows the line to paste. All settings have defaults; `headcount config` prints them.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, after_help = EXIT_CODES)]
@@ -38,10 +38,10 @@ Every key of the configuration is also a variable: HEADCOUNT_LISTEN, HEADCOUNT_L
 /// Settings that every command takes; a flag is stronger than a variable, a variable than the file.
 #[derive(Debug, Args)]
 pub struct Settings {
-    /// The configuration file. Default: $HEADCOUNT_CONFIG, else none.
+    /// The configuration file. Default: $`HEADCOUNT_CONFIG`, else none.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where everything is kept. Default: $STATE_DIRECTORY, else ~/.local/state/headcount.
+    /// Where everything is kept. Default: $`STATE_DIRECTORY`, else ~/.local/state/headcount.
     #[arg(long, value_name = "DIRECTORY")]
     state_directory: Option<String>,
 }

@@ -20,7 +20,7 @@ pub(super) struct Serve {
     /// Address and port of metrics and health; may be given more than once.
     #[arg(long, value_name = "ADDRESS:PORT")]
     admin_listen: Vec<String>,
-    /// Where readers find the counter, such as https://www.example.vn/hc.
+    /// Where readers find the counter, such as <https://www.example.vn/hc>.
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
 }

@@ -102,17 +102,17 @@ fn remove(id: &str, settings: &Settings) -> Result<(), Failure> {
     let site = SiteId::parse(id).map_err(|error| Failure::Argument(format!("the site id {error}")))?;
     let config = settings.load()?;
     let request = Request::RemoveSite { site: id.to_owned() };
-    let removed = match ask_daemon(&config.state_directory, &request).map_err(Failure::Failed)? {
-        Some(removed) => removed.as_bool().unwrap_or(false),
-        None => {
+    let removed =
+        if let Some(removed) = ask_daemon(&config.state_directory, &request).map_err(Failure::Failed)? {
+            removed.as_bool().unwrap_or(false)
+        } else {
             if config.sites.iter().any(|configured| configured.id == site) {
                 let text = format!("{site} is still configured; take it out of the configuration first");
                 return Err(Failure::Failed(text));
             }
             let mut kept = open_kept(&config, std::sync::Arc::new(RealDisk))?;
             kept.fold.store().remove_site(&site).map_err(|error| failed(&error))?
-        }
-    };
+        };
     if !removed {
         return Err(Failure::Failed(format!("nothing is kept of {site}")));
     }

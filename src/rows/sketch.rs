@@ -1,8 +1,8 @@
-//! Distinct visitors of a day: exact while few, then HyperLogLog.
+//! Distinct visitors of a day: exact while few, then `HyperLogLog`.
 //!
 //! The crate `cardinality-estimator` at P = 14, W = 6 keeps up to 128 hashes exactly and then 2^14
 //! registers: a standard error of 1.04 / sqrt(2^14) = 0.81 % in at most 12 KiB (Flajolet et al.
-//! 2007, with the bias correction of HyperLogLog++). A [`VisitorId`] is a keyed hash already, so it
+//! 2007, with the bias correction of `HyperLogLog`++). A [`VisitorId`] is a keyed hash already, so it
 //! goes in as it is.
 
 use cardinality_estimator::CardinalityEstimator;

@@ -1,6 +1,6 @@
 //! Backups: a copy of the database that carries the streams which it does not cover.
 //!
-//! A backup is an SQLite file like the store's own, with one table more, `backup_stream`. A restore
+//! A backup is an `SQLite` file like the store's own, with one table more, `backup_stream`. A restore
 //! takes that table's streams out and puts the file in the store's place.
 
 use std::path::Path;

@@ -137,7 +137,9 @@ impl Rooms {
     }
 
     /// Requests are taken, and what they bring can be counted.
-    #[must_use]
+    ///
+    /// # Errors
+    /// When this node cannot count, with the reason in words.
     pub fn ready(&self) -> Result<(), &'static str> {
         if !self.state.serving.load(Ordering::Acquire) {
             Err("starting or stopping")

@@ -28,7 +28,7 @@ const FRESH_SECOND: HeaderValue = HeaderValue::from_static("max-age=1");
 /// The script and styles change with a release; an hour is how long a new release may go unnoticed.
 const FRESH_HOUR: HeaderValue = HeaderValue::from_static("public, max-age=3600");
 
-/// One transparent pixel, GIF89a, 43 bytes.
+/// One transparent pixel, `GIF89a`, 43 bytes.
 const PIXEL: &[u8; 43] =
     b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\x00\x00\x00!\xf9\x04\x01\x00\x00\x00\x00,\
 \x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;";

@@ -129,7 +129,7 @@ fn pairs(query: &str) -> Result<Vec<(String, String)>, Refusal> {
     let decode = |raw: &str| {
         let spaced = raw.replace('+', " ");
         let decoded = percent_encoding::percent_decode_str(&spaced).decode_utf8();
-        decoded.map(|text| text.into_owned()).map_err(|_| Refusal::Query("a value is not valid UTF-8"))
+        decoded.map(std::borrow::Cow::into_owned).map_err(|_| Refusal::Query("a value is not valid UTF-8"))
     };
     let fields = query.split('&').filter(|field| !field.is_empty());
     fields

@@ -228,9 +228,11 @@ pub fn get(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Reply {
         if headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("user-agent")) { "" } else { FIREFOX };
     let mut request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
     if !agent.is_empty() {
-        request.push_str(&format!("User-Agent: {agent}\r\n"));
+        request = format!("{request}User-Agent: {agent}\r\n");
     }
-    headers.iter().for_each(|(name, value)| request.push_str(&format!("{name}: {value}\r\n")));
+    for (name, value) in headers {
+        request = format!("{request}{name}: {value}\r\n");
+    }
     exchange(address, format!("{request}\r\n").as_bytes())
 }
 
