@@ -96,9 +96,7 @@ impl DaemonError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         let damaged = match self {
-            DaemonError::Journal(error) => {
-                matches!(error, OpenError::Damaged { .. } | OpenError::Newer { .. })
-            }
+            DaemonError::Journal(error) => !matches!(error, OpenError::Read { .. }),
             DaemonError::Store(error) | DaemonError::Fold(FoldError::Store(error)) => error.is_damage(),
             DaemonError::Salt(error) => matches!(error, SaltError::Line { .. }),
             _ => false,

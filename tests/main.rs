@@ -6,5 +6,11 @@
 #[expect(unreachable_pub, reason = "what the test files share")]
 mod support;
 
+/// Seeded days of beacons, faults and restarts against plain lists.
+mod simulation;
+
+/// House rules: layers, lengths, headers, banned calls.
+mod tidy;
+
 /// The first life of a counter: start, count, show, stop, start again.
 mod operate;

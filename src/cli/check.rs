@@ -51,6 +51,7 @@ impl Journal {
                 Verdict::Damaged { offset } => {
                     println!("{name}: DAMAGED at byte {offset} of {bytes}, after {records} sound records");
                 }
+                Verdict::Copied => println!("{name}: is a copy under another name; move it away"),
                 Verdict::Newer { version } => println!("{name}: has format {version}, of a later release"),
                 Verdict::Unreadable { why } => println!("{name}: cannot be read: {why}"),
             }

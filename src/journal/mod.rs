@@ -71,6 +71,14 @@ pub enum OpenError {
         /// Where the damage begins.
         offset: u64,
     },
+    /// A stream lies under another name than its own: a copy, which would count twice.
+    #[error("{} is not the journal {stream} that it holds but a copy of it; move it away", path.display())]
+    Copied {
+        /// The file.
+        path: PathBuf,
+        /// The stream that it holds.
+        stream: StreamId,
+    },
     /// The stream was written by a later release.
     #[error("the journal {} has format {version}, this release reads up to {}; start the newer release", path.display(), record::VERSION)]
     Newer {
@@ -241,11 +249,16 @@ struct Current {
 
 impl Writer {
     /// Writes the records of one turn. The fold does not see them before [`Writer::publish`]. If a
-    /// stream has to be opened for them, it gets the number `fresh`.
+    /// stream has to be opened for them, it gets the number that `draw` draws.
     ///
     /// # Errors
     /// When they could not be written whole; then none of them was.
-    pub fn write(&mut self, records: &[u8], now: UnixMillis, fresh: StreamId) -> Result<(), WriteError> {
+    pub fn write(
+        &mut self,
+        records: &[u8],
+        now: UnixMillis,
+        draw: impl FnOnce() -> StreamId,
+    ) -> Result<(), WriteError> {
         let given = u64::try_from(records.len()).unwrap_or(u64::MAX);
         let bytes = self.journal.bytes();
         if bytes.saturating_add(given) > self.journal.options.bytes_max {
@@ -257,7 +270,7 @@ impl Writer {
             self.seal();
         }
         if self.current.is_none() {
-            self.current = Some(self.open_stream(fresh, now)?);
+            self.current = Some(self.open_stream(draw(), now)?);
         }
         let synced = self.journal.options.ack == Ack::Synced;
         let current = self.current.as_mut().expect("was opened above");

@@ -52,9 +52,16 @@ fn closed_at(path: &Path) -> Option<u64> {
     path.file_stem()?.to_str()?.split_once('-')?.1.parse().ok()
 }
 
+/// Whether a file has the name of this stream, closed or not.
+fn is_named(path: &Path, stream: StreamId) -> bool {
+    let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or("");
+    name.split_once('-').map_or(name, |(id, _)| id) == stream.to_string()
+}
+
 fn survey_stream(path: PathBuf, content: &[u8]) -> Result<Option<(StreamId, Stream, u64)>, OpenError> {
     let id = match record::read_header(content) {
-        Header::Sound { stream } => stream,
+        Header::Sound { stream } if is_named(&path, stream) => stream,
+        Header::Sound { stream } => return Err(OpenError::Copied { path, stream }),
         Header::Torn => return Ok(None),
         Header::Damaged => return Err(OpenError::Damaged { path, offset: 0 }),
         Header::Newer { version } => return Err(OpenError::Newer { path, version }),
@@ -87,6 +94,8 @@ pub enum Verdict {
         /// Where the damage begins.
         offset: u64,
     },
+    /// It lies under another name than its own: a copy.
+    Copied,
     /// A later release wrote it.
     Newer {
         /// Its format.
@@ -138,6 +147,7 @@ fn inspect_stream(path: PathBuf, bytes: u64, disk: &dyn Disk) -> Inspected {
         Ok(None) => (0, Verdict::Torn { offset: 0 }),
         Err(OpenError::Damaged { offset, .. }) => (sound_records(&content), Verdict::Damaged { offset }),
         Err(OpenError::Newer { version, .. }) => (0, Verdict::Newer { version }),
+        Err(OpenError::Copied { .. }) => (sound_records(&content), Verdict::Copied),
         Err(OpenError::Read { source, .. }) => (0, Verdict::Unreadable { why: source }),
     };
     Inspected { path, bytes, records, verdict }

@@ -42,7 +42,7 @@ fn moments(journal: &Journal) -> Vec<u64> {
 }
 
 fn write(writer: &mut Writer, at: u64) -> Result<(), WriteError> {
-    writer.write(&view(at), UnixMillis(at), StreamId(at))?;
+    writer.write(&view(at), UnixMillis(at), || StreamId(at))?;
     writer.publish(UnixMillis(at));
     Ok(())
 }
@@ -93,7 +93,7 @@ fn a_stream_that_cannot_be_cut_is_closed_at_its_good_length() {
     let whole = view(2).len();
     disk.set_faults(Faults { room: Some(whole + 5), truncate_fails: true, ..Faults::default() });
     let two = [view(2), view(3)].concat();
-    writer.write(&two, UnixMillis(3), StreamId(9)).expect_err("short");
+    writer.write(&two, UnixMillis(3), || StreamId(9)).expect_err("short");
     disk.set_faults(Faults::default());
     write(&mut writer, 4).expect("written");
     assert_eq!(journal.streams().len(), 2);
@@ -201,4 +201,19 @@ fn only_applied_and_old_streams_may_be_forgotten() {
     assert_eq!(journal.forgettable(&applied, later), [id]);
     journal.forget(&[id]).expect("removed");
     assert_eq!((journal.bytes(), moments(&journal)), (0, vec![]));
+}
+
+#[test]
+fn a_copy_of_a_stream_stops_the_start_before_it_counts_twice() {
+    let disk = SimulatedDisk::default();
+    let (journal, _) = open(&disk, Ack::Written);
+    write(&mut journal.writer(), 1).expect("written");
+    let mut bytes = Vec::new();
+    disk.edit(&stream_path(&format!("{}.hcj", StreamId(1))), |original| bytes.clone_from(original));
+    let mut copy = disk.create(&stream_path("copy.hcj")).expect("made");
+    copy.write(&bytes).expect("written");
+    match Journal::open(options(Ack::Written), Arc::new(disk)) {
+        Err(OpenError::Copied { stream, .. }) => assert_eq!(stream, StreamId(1)),
+        other => panic!("{:?}", other.map(|(_, found)| found)),
+    }
 }

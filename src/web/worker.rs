@@ -161,8 +161,6 @@ impl Worker {
 /// The one who writes for a worker.
 pub struct Committer {
     writer: Writer,
-    /// The number of the next stream: drawn before it is needed.
-    fresh: StreamId,
     spare: Vec<u8>,
     complained: Option<UnixMillis>,
 }
@@ -174,19 +172,15 @@ impl Committer {
     /// A committer with a writer of its own.
     #[must_use]
     pub fn new(writer: Writer) -> Committer {
-        Committer { writer, fresh: fresh_stream(), spare: Vec::new(), complained: None }
+        Committer { writer, spare: Vec::new(), complained: None }
     }
 
     fn write(&mut self, records: &[u8], now: UnixMillis) -> Result<(), WriteError> {
-        self.writer.write(records, now, self.fresh)
+        self.writer.write(records, now, fresh_stream)
     }
 
     fn publish(&mut self, newest: UnixMillis) -> Option<(StreamId, u64)> {
-        let published = self.writer.publish(newest);
-        if published.is_some_and(|(id, _)| id == self.fresh) {
-            self.fresh = fresh_stream();
-        }
-        published
+        self.writer.publish(newest)
     }
 
     /// Ends a stream that is old, so that it can be forgotten even when nobody comes.
