@@ -302,6 +302,7 @@ impl State {
         }
         let last = self.visits.get(&touch.visitor).copied();
         let seen = last.map(|last| Seen { gap_ms: touch.at.since(last), in_visit: true });
+        let seen = seen.or_else(|| Seen::from_word(touch.in_visit));
         let step = step(touch.kind, seen, visit_window_ms);
         if step.in_visit {
             self.visits.insert(touch.visitor, last.map_or(touch.at, |last| last.max(touch.at)));

@@ -242,6 +242,10 @@ pub struct Touch<'a> {
     pub visitor: VisitorId,
     /// The same person's id of the day before, for one visit window after midnight.
     pub previous: Option<VisitorId>,
+    /// Memory knew a visit of this visitor to be open when the beacon came. No verdict: it is only
+    /// looked at where the records before this one are gone, when a visit that pings have kept open
+    /// for hours is brought back after a restart.
+    pub in_visit: bool,
     /// For a leave: milliseconds since the last beacon of the page that was left.
     pub since_last_ms: u32,
     /// The page as it was folded, when one was named.

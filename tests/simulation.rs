@@ -323,13 +323,19 @@ fn simulate(seed: u64, steps: u64) {
             truncate_fails: full && chance.one_in(2),
             ..Faults::default()
         });
+        let new_id = visitor(n, local.day, person);
+        let previous =
+            (at.since(local.from) < VISIT_WINDOW).then(|| visitor(n, local.day.previous(), person));
+        let counts = &machine.life().counts;
+        let known = counts.known(new_id, at).or_else(|| previous.and_then(|id| counts.known(id, at)));
         let touch = Touch {
             kind,
             at,
             site: placed.site.id.as_str(),
             day: local.day,
-            visitor: visitor(n, local.day, person),
-            previous: (at.since(local.from) < VISIT_WINDOW).then(|| visitor(n, local.day.previous(), person)),
+            visitor: new_id,
+            previous,
+            in_visit: known == Some(true),
             since_last_ms: if kind == Kind::Leave { since_last_ms } else { 0 },
             page: Some(page),
         };
@@ -381,6 +387,7 @@ fn a_peak_is_shown_once_it_is_written_and_survives_a_crash() {
             day: local.day,
             visitor: visitor(0, local.day, person),
             previous: None,
+            in_visit: false,
             since_last_ms: 0,
             page: None,
         };
@@ -426,6 +433,7 @@ fn a_torn_end_after_a_power_cut_loses_nothing_that_was_synced() {
                 day,
                 visitor,
                 previous: None,
+                in_visit: false,
                 since_last_ms: 0,
                 page: None,
             };

@@ -142,6 +142,7 @@ impl Counts {
             site: site.number,
             visitor: touch.visitor,
             previous: touch.previous,
+            in_visit: touch.in_visit,
             since_last_ms: touch.since_last_ms,
             page: page.unwrap_or(PageSlot::NONE),
             online_window_ms: site.online_window_ms(),
@@ -190,10 +191,10 @@ impl Counts {
         }
     }
 
-    /// Whether this visitor is remembered.
+    /// Whether this visitor is remembered, and then whether a beacon at `at` finds a visit open.
     #[must_use]
-    pub fn knows(&self, visitor: VisitorId) -> bool {
-        self.presence.knows(visitor)
+    pub fn known(&self, visitor: VisitorId, at: UnixMillis) -> Option<bool> {
+        self.presence.known(visitor, at)
     }
 
     /// Everybody remembered.

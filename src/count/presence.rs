@@ -110,6 +110,7 @@ pub(super) struct Beat {
     pub site: SiteNumber,
     pub visitor: VisitorId,
     pub previous: Option<VisitorId>,
+    pub in_visit: bool,
     pub since_last_ms: u32,
     pub page: PageSlot,
     pub online_window_ms: u64,
@@ -161,9 +162,10 @@ impl Presence {
         self.entries.load(Ordering::Relaxed)
     }
 
-    /// Whether this visitor is remembered.
-    pub(super) fn knows(&self, visitor: VisitorId) -> bool {
-        self.here.contains_key(&visitor)
+    /// Whether this visitor is remembered, and then whether a beacon at `at` finds a visit open.
+    pub(super) fn known(&self, visitor: VisitorId, at: UnixMillis) -> Option<bool> {
+        let here = self.here.get(&visitor)?;
+        Some(here.is(IN_VISIT) && here.gap_ms(at) <= self.visit_window_ms)
     }
 
     /// Takes a counted beacon. After midnight the entry of the day before is carried over to the
@@ -173,12 +175,16 @@ impl Presence {
         let change = match self.here.entry(beat.visitor) {
             Entry::Occupied(mut entry) => self.touch_known(beat, entry.get_mut()),
             // Who is not known cannot leave.
-            Entry::Vacant(_) if beat.kind == Kind::Leave => Change::default(),
+            Entry::Vacant(_) if beat.kind == Kind::Leave && !beat.in_visit => Change::default(),
             Entry::Vacant(entry) => {
                 self.entries.fetch_add(1, Ordering::Relaxed);
-                let step = step(beat.kind, None, self.visit_window_ms);
+                let step = step(beat.kind, Seen::from_word(beat.in_visit), self.visit_window_ms);
                 let mut here = entry.insert(Here { last_ms: low(beat.at.0), until: 0, site: 0, page: 0 });
                 here.set(IN_VISIT, step.in_visit);
+                if beat.kind == Kind::Leave {
+                    self.file(beat.visitor, &mut here);
+                    return Change { doubled, ..Change::default() };
+                }
                 Change { opened: step.opened, ..self.stay(beat, &mut here) }
             }
         };
@@ -346,6 +352,7 @@ mod tests {
             site: SiteNumber(7),
             visitor: VisitorId(visitor),
             previous: None,
+            in_visit: false,
             since_last_ms: since,
             page: PageSlot(page),
             online_window_ms: ONLINE_WINDOW,

@@ -18,7 +18,7 @@
 //! | 0 | 2 | length of the body |
 //! | 2 | 4 | CRC-32C of the two length bytes and the body |
 //! | 6 | 1 | kind: 0 view, 1 ping, 2 leave, 3 peak |
-//! | 7 | 1 | flags: 1 a previous id follows, 2 a page follows |
+//! | 7 | 1 | flags: 1 a previous id follows, 2 a page follows, 4 a visit was open |
 //! | 8 | 8 | moment, milliseconds since 1970 |
 //! | 16 | 1 + n | site id, after its length |
 //! | | 4 | peak: the number online; else the day, days since 1970 |
@@ -43,6 +43,7 @@ pub(crate) const RECORD_BYTES_MAX: usize = HEAD_BYTES + 10 + 65 + 4 + 8 + 8 + 4 
 const PEAK: u8 = 3;
 const HAS_PREVIOUS: u8 = 1;
 const HAS_PAGE: u8 = 2;
+const IN_VISIT: u8 = 4;
 
 /// What a stream's header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,8 +107,9 @@ pub fn encode(record: &Record<'_>, into: &mut Vec<u8>) {
 fn encode_touch(touch: &Touch<'_>, into: &mut Vec<u8>) {
     let previous = if touch.previous.is_some() { HAS_PREVIOUS } else { 0 };
     let page = if touch.page.is_some() { HAS_PAGE } else { 0 };
+    let in_visit = if touch.in_visit { IN_VISIT } else { 0 };
     let kind = u8::try_from(touch.kind.index()).expect("there are three kinds");
-    into.extend_from_slice(&[kind, previous | page]);
+    into.extend_from_slice(&[kind, previous | page | in_visit]);
     into.extend_from_slice(&touch.at.0.to_le_bytes());
     encode_site(touch.site, into);
     into.extend_from_slice(&touch.day.0.to_le_bytes());
@@ -173,7 +175,8 @@ fn decode_body<'a>(reader: &mut Reader<'a>) -> Option<Record<'a>> {
         let page_bytes = usize::from(reader.u16()?);
         Some(reader.text(page_bytes)?)
     };
-    Some(Record::Touch(Touch { kind, at, site, day, visitor, previous, since_last_ms, page }))
+    let in_visit = flags & IN_VISIT != 0;
+    Some(Record::Touch(Touch { kind, at, site, day, visitor, previous, in_visit, since_last_ms, page }))
 }
 
 /// Whether a sound record stands anywhere in `bytes`: then damage before it is not a torn end.
@@ -229,6 +232,7 @@ mod tests {
             site,
             day: Day(20_000),
             visitor: VisitorId(numbers[1]),
+            in_visit: numbers[2] % 3 == 0,
             previous: (numbers[2] % 2 == 0).then_some(VisitorId(numbers[2])),
             since_last_ms: if kind == Kind::Leave { 1_234 } else { 0 },
             page,

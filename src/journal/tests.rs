@@ -22,6 +22,7 @@ fn view(at: u64) -> Vec<u8> {
         day: Day(1),
         visitor: VisitorId(at),
         previous: None,
+        in_visit: false,
         since_last_ms: 0,
         page: Some("/"),
     };

@@ -15,6 +15,14 @@ pub struct Seen {
     pub in_visit: bool,
 }
 
+impl Seen {
+    /// What is seen of somebody whose earlier records are gone: the word of the record itself.
+    #[must_use]
+    pub fn from_word(in_visit: bool) -> Option<Seen> {
+        in_visit.then_some(Seen { gap_ms: 0, in_visit })
+    }
+}
+
 /// What a beacon means for the visits of its visitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {

@@ -93,6 +93,7 @@ async fn deal(
 struct Who {
     visitor: crate::visitor::Visitor,
     salts: SiteSalts,
+    in_visit: bool,
 }
 
 fn admit(
@@ -110,18 +111,20 @@ fn admit(
         Forwarding::Ignored => rooms.metrics.forwarding_ignored.inc(),
         Forwarding::Direct | Forwarding::Forwarded => {}
     }
-    let known = rooms.counts.knows(visitor.id) || visitor.previous.is_some_and(|id| rooms.counts.knows(id));
-    let admission = rooms.guard.admit(beacon, &visitor, &placed.site, placed.number, known, now);
+    let known = rooms.counts.known(visitor.id, now);
+    let known = known.or_else(|| visitor.previous.and_then(|id| rooms.counts.known(id, now)));
+    let is_known = known.is_some();
+    let admission = rooms.guard.admit(beacon, &visitor, &placed.site, placed.number, is_known, now);
     match admission.outcome {
         Outcome::Refused(reason) => Err(reason),
-        Outcome::Counted if !known && beacon.kind != Kind::Leave && rooms.counts.is_full() => {
+        Outcome::Counted if !is_known && beacon.kind != Kind::Leave && rooms.counts.is_full() => {
             Err(Reason::PresenceFull)
         }
         Outcome::Counted => {
             if admission.no_origin {
                 rooms.metrics.without_origin.inc();
             }
-            Ok(Who { visitor, salts })
+            Ok(Who { visitor, salts, in_visit: known == Some(true) })
         }
     }
 }
@@ -144,6 +147,7 @@ fn touch<'a>(
         day: who.salts.day,
         visitor: who.visitor.id,
         previous: who.visitor.previous,
+        in_visit: who.in_visit,
         since_last_ms: beacon.since_last_ms,
         page,
     }
