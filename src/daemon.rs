@@ -152,9 +152,8 @@ pub fn database(state: &Path) -> PathBuf {
 /// Opens what is kept and folds what was left over.
 ///
 /// # Errors
-/// When the directory is in use, or journal or store cannot be opened.
-pub fn open_kept(config: &Config, disk: Arc<dyn Disk>) -> Result<Kept, DaemonError> {
-    let lock = lock(&config.state_directory)?;
+/// When journal or store cannot be opened.
+pub fn open_kept(config: &Config, lock: File, disk: Arc<dyn Disk>) -> Result<Kept, DaemonError> {
     let store = Store::open(&store::Options {
         path: database(&config.state_directory),
         synchronous_full: config.journal.ack == Ack::Synced,
@@ -166,6 +165,14 @@ pub fn open_kept(config: &Config, disk: Arc<dyn Disk>) -> Result<Kept, DaemonErr
     }
     let (fold, folded) = Fold::open(config.fold, config.count.visit_window_ms, Arc::clone(&journal), store)?;
     Ok(Kept { journal, fold, found, folded, lock })
+}
+
+/// The same for a command that finds no daemon running.
+///
+/// # Errors
+/// When the directory is in use, or journal or store cannot be opened.
+pub fn open_stopped(config: &Config) -> Result<Kept, DaemonError> {
+    open_kept(config, lock(&config.state_directory)?, Arc::new(RealDisk))
 }
 
 /// Reads the configuration again.
@@ -180,6 +187,8 @@ pub struct Daemon {
     orders: mpsc::Sender<Order>,
     keeper: JoinHandle<Result<(), FoldError>>,
     admin: Vec<std::net::TcpListener>,
+    /// The line that proxies lack was shown.
+    warned: bool,
     /// The addresses of the public listener.
     pub public: Vec<std::net::SocketAddr>,
     _lock: File,
@@ -196,7 +205,7 @@ impl Daemon {
         let count =
             config.web.workers.or_else(|| thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
         // The directory is locked first: a second start by mistake takes no connection.
-        drop(lock(&config.state_directory)?);
+        let lock = lock(&config.state_directory)?;
         let listeners = config.web.listen.iter().map(|address| web::bind_shared(*address, count));
         let listeners: Vec<Vec<_>> = listeners.collect::<Result<_, _>>()?;
         let admin = config
@@ -205,21 +214,21 @@ impl Daemon {
             .iter()
             .map(|address| web::bind(*address))
             .collect::<Result<Vec<_>, _>>()?;
-        let kept = open_kept(&config, Arc::new(RealDisk))?;
+        let kept = open_kept(&config, lock, Arc::new(RealDisk))?;
         clock_after(&clock, &kept.found);
         tracing::info!(folded = kept.folded.records, known = kept.folded.known, "the journal is folded");
         let workers: Vec<Arc<Worker>> = (0..count).map(|_| Arc::default()).collect();
         let (keeper, lock) = open_rooms(&config, clock, kept, &workers)?;
         let rooms = Arc::clone(&keeper.rooms);
-        let public = listeners.iter().flatten().take(1).chain(listeners.iter().skip(1).flatten().take(1));
-        let public = public.filter_map(|listener| listener.local_addr().ok()).collect();
+        let first = |shared: &Vec<std::net::TcpListener>| shared.first()?.local_addr().ok();
+        let public = listeners.iter().filter_map(first).collect();
         let (stop, stopped) = watch::channel(false);
         let journal = Arc::clone(&keeper.journal);
         let (orders, taken) = mpsc::channel();
         let keeper = spawn("keeper", move || keeper.run(&taken))?;
         let workers = spawn_workers(&rooms, &journal, workers, listeners, &stopped)?;
         rooms.state.serving.store(true, Ordering::Release);
-        Ok(Daemon { config, rooms, workers, stop, orders, keeper, admin, public, _lock: lock })
+        Ok(Daemon { config, rooms, workers, stop, orders, keeper, admin, warned: false, public, _lock: lock })
     }
 
     /// Serves until a signal or a failure ends it, then stops in order.
@@ -230,9 +239,12 @@ impl Daemon {
         let system = |doing| move |source| DaemonError::System { doing, source };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(system("start the runtime"))?;
-        let ended = runtime.block_on(self.watch(reload));
-        drop(runtime);
-        self.stop().and(ended)
+        runtime.block_on(async move {
+            let ended = self.watch(reload).await;
+            // Joining threads blocks; the signals are still listened to meanwhile.
+            let stopped = tokio::task::spawn_blocking(move || self.stop()).await;
+            stopped.map_err(|_| DaemonError::Thread("the stop".to_owned()))?.and(ended)
+        })
     }
 
     async fn watch(&mut self, reload: &Reload) -> Result<(), DaemonError> {
@@ -265,6 +277,7 @@ impl Daemon {
                 }
                 _ = look.tick() => {
                     self.look_at_threads()?;
+                    self.look_at_forwarding();
                     let now = fingerprint(&self.config.files);
                     if now != files {
                         files = now;
@@ -315,6 +328,17 @@ impl Daemon {
         }
         self.config = config;
         reloaded(&self.rooms);
+    }
+
+    /// Says once what a proxy in front of us most likely lacks.
+    fn look_at_forwarding(&mut self) {
+        if !self.warned && self.rooms.metrics.forwarding_missing.get() > 0 {
+            self.warned = true;
+            tracing::warn!(
+                "beacons come from a trusted address that does not name the client, so no network limit applies to \
+                 them; if that is nginx, add: proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;"
+            );
+        }
     }
 
     fn look_at_threads(&self) -> Result<(), DaemonError> {

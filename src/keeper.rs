@@ -102,16 +102,17 @@ impl Keeper {
             match orders.recv_timeout(due.saturating_duration_since(Instant::now())) {
                 Ok(order) => self.carry_out(order),
                 Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => {
-                    due = Instant::now() + self.interval;
-                    let now = self.rooms.clock.now();
-                    let mut done = self.fold();
-                    if done.is_ok() && now.since(tidied) >= TIDY_MS {
-                        tidied = now;
-                        done = self.tidy(now);
-                    }
-                    self.report(done, &mut complaints, now);
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if Instant::now() >= due {
+                due = Instant::now() + self.interval;
+                let now = self.rooms.clock.now();
+                let mut done = self.fold();
+                if done.is_ok() && now.since(tidied) >= TIDY_MS {
+                    tidied = now;
+                    done = self.tidy(now);
                 }
+                self.report(done, &mut complaints, now);
             }
         }
         self.fold()?;
@@ -219,6 +220,7 @@ impl Keeper {
         }
         self.fold()?;
         self.fold.remove_site(site);
+        self.rooms.counts.forget_rows(site.as_str());
         Ok(self.fold.store().remove_site(site)?)
     }
 

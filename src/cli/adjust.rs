@@ -8,8 +8,7 @@ use serde_json::Value;
 use super::{Failure, Settings, failed};
 use crate::clock::Clock;
 use crate::control::{Request, ask_daemon, parse_adjustment};
-use crate::daemon::open_kept;
-use crate::journal::RealDisk;
+use crate::daemon::open_stopped;
 use crate::rows::LocalDay;
 use crate::words::SiteId;
 
@@ -76,7 +75,7 @@ impl Adjust {
         if adjustment.day.is_some_and(|day| day > today) {
             return Err(Failure::Argument(format!("that day has not come yet; today is {today}")));
         }
-        let mut kept = open_kept(&config, std::sync::Arc::new(RealDisk))?;
+        let mut kept = open_stopped(&config)?;
         let total = kept.fold.store().adjust(&adjustment).map_err(|error| failed(&error))?;
         Ok(serde_json::json!({ "views": total.views, "visits": total.visits }))
     }

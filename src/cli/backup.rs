@@ -4,14 +4,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use clap::Args;
 
 use super::{Failure, Settings, failed};
 use crate::control::{Request, ask_daemon};
-use crate::daemon::{database, lock, open_kept};
-use crate::journal::RealDisk;
+use crate::daemon::{database, lock, open_stopped};
 use crate::keeper::write_backup;
 use crate::store;
 
@@ -29,7 +27,7 @@ impl Backup {
         let path = std::path::absolute(&self.file).map_err(|error| Failure::Argument(error.to_string()))?;
         let request = Request::Backup { path: path.clone() };
         if ask_daemon(&config.state_directory, &request).map_err(Failure::Failed)?.is_none() {
-            let mut kept = open_kept(&config, Arc::new(RealDisk))?;
+            let mut kept = open_stopped(&config)?;
             write_backup(kept.fold.store(), &kept.journal, &path).map_err(|error| failed(&error))?;
         }
         println!("{} holds everything but the secrets of the day", path.display());

@@ -1,15 +1,12 @@
 //! `export`: calendar rows and pages of a site, as JSON or CSV.
 
-use std::sync::Arc;
-
 use clap::Args;
 use serde_json::json;
 
 use super::{Failure, Settings, failed};
 use crate::config::Config;
 use crate::control::{Request, ask_daemon};
-use crate::daemon::{database, open_kept};
-use crate::journal::RealDisk;
+use crate::daemon::{database, open_stopped};
 use crate::store::{DayRow, PageDayRow, Store};
 use crate::words::{Day, SiteId};
 
@@ -57,7 +54,7 @@ impl Export {
 pub(super) fn open_store(config: &Config) -> Result<Store, Failure> {
     let path = database(&config.state_directory);
     if ask_daemon(&config.state_directory, &Request::Fold).map_err(Failure::Failed)?.is_none() {
-        drop(open_kept(config, Arc::new(RealDisk))?);
+        drop(open_stopped(config)?);
     }
     Store::open_read_only(&path).map_err(|error| failed(&error))
 }

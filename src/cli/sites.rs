@@ -5,8 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Failure, Settings, failed};
 use crate::control::{Request, ask_daemon};
-use crate::daemon::open_kept;
-use crate::journal::RealDisk;
+use crate::daemon::open_stopped;
 use crate::words::SiteId;
 
 #[derive(Debug, Args)]
@@ -56,7 +55,7 @@ impl Sites {
 /// The numbers of a stopped daemon, from what it kept.
 fn stopped(settings: &Settings) -> Result<Value, Failure> {
     let config = settings.load()?;
-    let mut kept = open_kept(&config, std::sync::Arc::new(RealDisk))?;
+    let mut kept = open_stopped(&config)?;
     let mut sites = Vec::new();
     for site in &config.sites {
         let row = kept.fold.store().site(&site.id).map_err(|error| failed(&error))?;
@@ -110,7 +109,7 @@ fn remove(id: &str, settings: &Settings) -> Result<(), Failure> {
                 let text = format!("{site} is still configured; take it out of the configuration first");
                 return Err(Failure::Failed(text));
             }
-            let mut kept = open_kept(&config, std::sync::Arc::new(RealDisk))?;
+            let mut kept = open_stopped(&config)?;
             kept.fold.store().remove_site(&site).map_err(|error| failed(&error))?
         };
     if !removed {

@@ -255,6 +255,13 @@ impl Counts {
         }
     }
 
+    /// Forgets the rows of a site that was removed; who is online there is still online.
+    pub fn forget_rows(&self, site: &str) {
+        if let Some(site) = self.index().by_id.get(site) {
+            site.forget_rows();
+        }
+    }
+
     fn find(&self, site: SiteNumber) -> Option<Arc<SiteCounts>> {
         self.index().by_number.get(&site).cloned()
     }

@@ -180,6 +180,18 @@ impl SiteCounts {
         self.live().set_visitors(day, count);
     }
 
+    pub(super) fn forget_rows(&self) {
+        let mut live = self.live();
+        live.calendar = Calendar::new(live.calendar.day(), live.calendar.first_weekday());
+        live.total = Tally::default();
+        live.window = Window::default();
+        live.pages.forget_tallies();
+        live.visitors.iter_mut().for_each(|(_, count)| *count = 0);
+        live.peak = None;
+        live.seen = None;
+        live.last_beacon = None;
+    }
+
     pub(super) fn adjust(&self, day: Option<Day>, figure: Figure, amount: i64) {
         let mut live = self.live();
         let by = amount.unsigned_abs();

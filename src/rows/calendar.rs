@@ -179,6 +179,12 @@ impl Calendar {
         self.day
     }
 
+    /// The weekday that its weeks begin with.
+    #[must_use]
+    pub fn first_weekday(&self) -> Weekday {
+        self.first_weekday
+    }
+
     /// Moves on to `day`; an earlier day changes nothing.
     pub fn advance(&mut self, day: Day) {
         if day > self.day {

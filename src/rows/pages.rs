@@ -95,6 +95,11 @@ impl Pages {
         (page.tally, page.online)
     }
 
+    /// Begins all pages anew; who is on them stays.
+    pub fn forget_tallies(&mut self) {
+        self.pages.iter_mut().for_each(|page| page.tally = Tally::default());
+    }
+
     /// How many pages have a slot of their own.
     #[must_use]
     pub fn len(&self) -> usize {
