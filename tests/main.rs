@@ -12,5 +12,8 @@ mod simulation;
 /// House rules: layers, lengths, headers, banned calls.
 mod tidy;
 
+/// Midnight: one person stays one, and the old secret goes.
+mod midnight;
+
 /// The first life of a counter: start, count, show, stop, start again.
 mod operate;
