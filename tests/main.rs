@@ -8,3 +8,6 @@ mod support;
 
 /// The first life of a counter: start, count, show, stop, start again.
 mod operate;
+
+/// After kill -9 nothing answered is missing or counts twice; damage is cut off or stops the start.
+mod recovery;

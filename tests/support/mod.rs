@@ -1,6 +1,8 @@
 //! The real binary in a directory of its own, on free loopback ports, and a client that sends bytes
 //! as they are.
 
+pub mod client;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -157,6 +159,29 @@ impl Daemon {
     /// Runs a command beside it.
     pub fn run(&self, name: &str, arguments: &[&str]) -> Output {
         self.command(name, arguments).output().unwrap()
+    }
+
+    /// Tries to start a daemon that must refuse, with these arguments too. Gives exit code and what it said.
+    pub fn refuses_to_start(&self, arguments: &[&str]) -> (i32, String) {
+        let mut command = self.command("serve", arguments);
+        let listens = |name: &str| arguments.contains(&name);
+        for name in ["--listen", "--admin-listen"].into_iter().filter(|name| !listens(name)) {
+            command.args([name, "127.0.0.1:0"]);
+        }
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let began = Instant::now();
+        let status = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                break status;
+            }
+            if began.elapsed() > PATIENCE {
+                child.kill().unwrap();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        let mut said = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        (status.code().unwrap_or(-1), said)
     }
 
     /// Runs a command that must succeed and gives what it printed.
