@@ -11,3 +11,6 @@ mod operate;
 
 /// After kill -9 nothing answered is missing or counts twice; damage is cut off or stops the start.
 mod recovery;
+
+/// A full disk: refused with the reason, footers go on, and it comes back by itself.
+mod full;
