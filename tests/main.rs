@@ -14,3 +14,6 @@ mod recovery;
 
 /// A full disk: refused with the reason, footers go on, and it comes back by itself.
 mod full;
+
+/// Beacons good and bad over real sockets: counted, not counted for a reason, or refused in words.
+mod beacon;
