@@ -17,3 +17,6 @@ mod full;
 
 /// Beacons good and bad over real sockets: counted, not counted for a reason, or refused in words.
 mod beacon;
+
+/// New and changed sites are taken over while serving; a bad configuration changes nothing.
+mod reload;
