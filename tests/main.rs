@@ -17,3 +17,15 @@ mod midnight;
 
 /// The first life of a counter: start, count, show, stop, start again.
 mod operate;
+
+/// After kill -9 nothing answered is missing or counts twice; damage is cut off or stops the start.
+mod recovery;
+
+/// A full disk: refused with the reason, footers go on, and it comes back by itself.
+mod full;
+
+/// Beacons good and bad over real sockets: counted, not counted for a reason, or refused in words.
+mod beacon;
+
+/// New and changed sites are taken over while serving; a bad configuration changes nothing.
+mod reload;

@@ -126,7 +126,7 @@ async fn commit(
 ) {
     let mut draining = pin!(draining);
     let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
-    let mut drained = false;
+    let (mut drained, mut failing) = (false, false);
     while !drained {
         tokio::select! {
             biased;
@@ -134,7 +134,7 @@ async fn commit(
             _ = housekeeping.tick() => {
                 let now = rooms.clock.now();
                 worker.gather_peaks(&rooms.counts);
-                if rooms.state.journal_failing.load(Ordering::Relaxed) {
+                if failing {
                     worker.gather_probe(&rooms.sites());
                 }
                 committer.seal_if_old(now);
@@ -142,9 +142,12 @@ async fn commit(
             _ = &mut draining => drained = true,
         }
         let written = worker.turn(committer, &rooms.counts, &rooms.metrics, rooms.clock.now());
-        if let Some(written) = written {
-            rooms.state.journal_failing.store(!written, Ordering::Release);
-        }
+        match written {
+            Some(false) if !failing => rooms.state.journal_failing.fetch_add(1, Ordering::AcqRel),
+            Some(true) if failing => rooms.state.journal_failing.fetch_sub(1, Ordering::AcqRel),
+            _ => continue,
+        };
+        failing = !failing;
     }
 }
 

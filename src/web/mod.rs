@@ -84,8 +84,9 @@ pub struct Rooms {
 pub struct State {
     /// Requests are taken.
     pub serving: AtomicBool,
-    /// The last turn of a worker could not be written.
-    pub journal_failing: AtomicBool,
+    /// Workers whose last turn could not be written: each has a stream of its own, and one that has
+    /// room left says nothing about the others.
+    pub journal_failing: AtomicUsize,
     /// The last fold did not reach the store.
     pub store_failing: AtomicBool,
     /// Lines of the metrics page about the fold, the journal and the disk, as of the last fold.
@@ -143,7 +144,7 @@ impl Rooms {
     pub fn ready(&self) -> Result<(), &'static str> {
         if !self.state.serving.load(Ordering::Acquire) {
             Err("starting or stopping")
-        } else if self.state.journal_failing.load(Ordering::Acquire) {
+        } else if self.state.journal_failing.load(Ordering::Acquire) > 0 {
             Err("the journal cannot be written")
         } else {
             Ok(())

@@ -25,6 +25,10 @@ use crate::words::{Record, StreamId, Touch, UnixMillis};
 /// size takes longer than the turn saves.
 const TURN_BYTES_MAX: usize = 256 << 10;
 
+/// Together as long as the longest beacon's record: a few free bytes behind a stream's end, which take a
+/// single small record, do not mean that counting works again.
+const PROBE_RECORDS: usize = 64;
+
 /// One worker, as its handlers, its committer and the fold see it.
 pub struct Worker {
     gather: Mutex<Gather>,
@@ -94,14 +98,13 @@ impl Worker {
         }
     }
 
-    /// Puts a record that changes nothing into the next turn, to find out whether the journal can be
+    /// Puts records that change nothing into the next turn, to find out whether the journal can be
     /// written again.
     pub fn gather_probe(&self, sites: &Sites) {
-        if let Some(placed) = sites.iter().next() {
-            self.gather(
-                &Record::Peak { site: placed.site.id.as_str(), count: 0, at: UnixMillis(0) },
-                UnixMillis(0),
-            );
+        let Some(placed) = sites.iter().next() else { return };
+        let nothing = Record::Peak { site: placed.site.id.as_str(), count: 0, at: UnixMillis(0) };
+        for _ in 0..PROBE_RECORDS {
+            self.gather(&nothing, UnixMillis(0));
         }
     }
 

@@ -1,11 +1,14 @@
 //! The real binary in a directory of its own, on free loopback ports, and a client that sends bytes
 //! as they are.
 
+pub mod client;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -159,6 +162,29 @@ impl Daemon {
         self.command(name, arguments).output().unwrap()
     }
 
+    /// Tries to start a daemon that must refuse, with these arguments too. Gives exit code and what it said.
+    pub fn refuses_to_start(&self, arguments: &[&str]) -> (i32, String) {
+        let mut command = self.command("serve", arguments);
+        let listens = |name: &str| arguments.contains(&name);
+        for name in ["--listen", "--admin-listen"].into_iter().filter(|name| !listens(name)) {
+            command.args([name, "127.0.0.1:0"]);
+        }
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let began = Instant::now();
+        let status = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                break status;
+            }
+            if began.elapsed() > PATIENCE {
+                child.kill().unwrap();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        let mut said = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        (status.code().unwrap_or(-1), said)
+    }
+
     /// Runs a command that must succeed and gives what it printed.
     pub fn print(&self, name: &str, arguments: &[&str]) -> String {
         let output = self.run(name, arguments);
@@ -176,9 +202,16 @@ impl Daemon {
         get(self.admin(), path, &[])
     }
 
-    /// The numbers of a site.
+    /// The numbers of a site at this moment: a snippet is good for a second, so each call asks for one of
+    /// its own, beside a page that nobody visits.
     pub fn numbers(&self, site: &str) -> Value {
-        self.get(&format!("/snippet/{site}.json"), &[]).json()
+        static CALLS: AtomicU64 = AtomicU64::new(0);
+        let call = CALLS.fetch_add(1, Ordering::Relaxed);
+        let mut numbers = self.get(&format!("/snippet/{site}.json?page=/nobody/{call}"), &[]).json();
+        if let Some(numbers) = numbers.as_object_mut() {
+            numbers.remove("page");
+        }
+        numbers
     }
 
     /// One line of the metrics page, such as `headcount_views_total{site="demo"}`.
