@@ -21,30 +21,34 @@ use crate::control::with_sources;
 use crate::daemon::DaemonError;
 use crate::snippet::Language;
 
-/// Counts the people on your website, and shows them in its footer.
-///
-/// Start with `headcount serve` and open <http://127.0.0.1:8080/>: the page there counts your visit and
-/// shows the line to paste. All settings have defaults; `headcount config` prints them.
+/// What was typed.
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true, after_help = EXIT_CODES)]
+#[command(version, propagate_version = true, about = ABOUT, long_about = LONG_ABOUT, after_help = EXIT_CODES)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
+const ABOUT: &str = "Counts the people on your website, and shows them in its footer";
+const LONG_ABOUT: &str = "Counts the people on your website, and shows them in its footer.\n\n\
+Start with `headcount serve` and open http://127.0.0.1:8080/: the page there counts your visit and shows the \
+line to paste. All settings have defaults; `headcount config` prints them.";
 const EXIT_CODES: &str = "Exit codes: 0 fine, 1 failed while running, 2 bad arguments, 3 bad configuration, 4 damaged data.\n\
 Every key of the configuration is also a variable: HEADCOUNT_LISTEN, HEADCOUNT_LIMITS__PAGES_PER_SITE, …";
 
 /// Settings that every command takes; a flag is stronger than a variable, a variable than the file.
 #[derive(Debug, Args)]
 pub struct Settings {
-    /// The configuration file. Default: $`HEADCOUNT_CONFIG`, else none.
-    #[arg(long, value_name = "FILE")]
+    /// The configuration file.
+    #[arg(long, value_name = "FILE", help = "The configuration file. Default: $HEADCOUNT_CONFIG, else none")]
     config: Option<PathBuf>,
-    /// Where everything is kept. Default: $`STATE_DIRECTORY`, else ~/.local/state/headcount.
-    #[arg(long, value_name = "DIRECTORY")]
+    /// Where everything is kept.
+    #[arg(long, value_name = "DIRECTORY", help = STATE_DIRECTORY)]
     state_directory: Option<String>,
 }
+
+const STATE_DIRECTORY: &str =
+    "Where everything is kept. Default: $STATE_DIRECTORY, else ~/.local/state/headcount";
 
 #[derive(Debug, Subcommand)]
 enum Command {

@@ -20,8 +20,12 @@ pub(super) struct Serve {
     /// Address and port of metrics and health; may be given more than once.
     #[arg(long, value_name = "ADDRESS:PORT")]
     admin_listen: Vec<String>,
-    /// Where readers find the counter, such as <https://www.example.vn/hc>.
-    #[arg(long, value_name = "URL")]
+    /// Where readers find the counter.
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "Where readers find the counter, such as https://www.example.vn/hc"
+    )]
     public_url: Option<String>,
 }
 
