@@ -176,14 +176,18 @@ impl Keeper {
     }
 
     /// Puts sites in service: what is kept of them is read after a fold, so that nothing is amiss.
+    /// Of sites that are in service already, only what a changed configuration may ask for.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// When the fold fails or the store cannot be read.
     pub fn place(&mut self, sites: &[Placed]) -> Result<(), OrderError> {
+        self.fold()?;
         let now = self.rooms.clock.now();
         for placed in sites {
-            let kept = kept(self.fold.store(), &placed.site, now)?;
-            self.rooms.counts.place(placed, &kept, now);
+            let (store, counts) = (self.fold.store(), &self.rooms.counts);
+            let in_service = counts.local_day(placed.number, now).is_some();
+            let read = if in_service { kept_days } else { kept };
+            counts.place(placed, &read(store, &placed.site, now)?, now);
         }
         Ok(())
     }
@@ -275,19 +279,24 @@ pub fn keep_salts(rooms: &Rooms, now: UnixMillis) -> Result<(), crate::salt::Sal
 /// # Errors
 /// When the store cannot be read.
 pub fn kept(store: &Store, site: &Site, now: UnixMillis) -> Result<Kept, StoreError> {
-    let first_weekday = first_weekday(site);
-    let today = LocalDay::of(now, &site.time_zone).day;
     let row = store.site(&site.id)?;
-    let days = store.days(&site.id, Calendar::reaches_back_to(today, first_weekday), Day::LAST)?;
     Ok(Kept {
-        first_weekday: Some(first_weekday),
         total: row.map_or_else(Tally::default, |row| row.total),
-        days: days.into_iter().map(|row| (row.day, row.tally, row.visitors)).collect(),
         minutes: store.minutes(&site.id, now.minute().saturating_sub(MINUTES_SHOWN))?,
         pages: store.pages(&site.id)?,
         peak: row.and_then(|row| row.peak),
         last_beacon: row.and_then(|row| row.last_beacon),
+        ..kept_days(store, site, now)?
     })
+}
+
+/// The calendar rows that the spans of today reach back to.
+fn kept_days(store: &Store, site: &Site, now: UnixMillis) -> Result<Kept, StoreError> {
+    let first_weekday = first_weekday(site);
+    let today = LocalDay::of(now, &site.time_zone).day;
+    let days = store.days(&site.id, Calendar::reaches_back_to(today, first_weekday), Day::LAST)?;
+    let days = days.into_iter().map(|row| (row.day, row.tally, row.visitors)).collect();
+    Ok(Kept { first_weekday: Some(first_weekday), days, ..Kept::default() })
 }
 
 fn first_weekday(site: &Site) -> Weekday {
