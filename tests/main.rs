@@ -8,3 +8,6 @@ mod support;
 
 /// The first life of a counter: start, count, show, stop, start again.
 mod operate;
+
+/// A real Chromium opens pages that embed the counter in every way, and pictures are made of them.
+mod browser;

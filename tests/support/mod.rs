@@ -1,6 +1,11 @@
 //! The real binary in a directory of its own, on free loopback ports, and a client that sends bytes
 //! as they are.
 
+/// A real Chromium.
+pub mod chromium;
+/// The web server of a page that embeds the counter.
+pub mod site;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
