@@ -1,7 +1,11 @@
 //! What readers and webmasters see: a real browser, the real binary, pages on another origin.
 
+/// Behind a real nginx with TLS, under a path of the site.
+mod nginx;
 /// One person, two people, one who leaves: what online means on a screen.
 mod people;
+/// Pictures of everything that is shown, to be looked at.
+mod pictures;
 /// What the script does on a page, and what it leaves alone.
 mod script;
 /// The five ways of the README, each under the policy that stands beside it there.

@@ -197,7 +197,7 @@ mod tests {
                 "&lt;script defer src=\"{base}/headcount.js\" data-site=\"vks\"&gt;&lt;/script&gt;\n&lt;p"
             ),
             &format!("&lt;img src=\"{base}/snippet/vks.svg?hit\" alt=\"\"&gt;"),
-            &format!("&lt;iframe src=\"{base}/snippet/vks.html?frame\""),
+            &format!("&lt;iframe src=\"{base}/snippet/vks.html?frame&amp;hit\""),
             "&lt;!--#include virtual=\"/hc/snippet/vks.html\" --&gt;",
         ] {
             assert!(html.contains(line), "{line}");
