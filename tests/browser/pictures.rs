@@ -66,7 +66,7 @@ fn the_welcome_page_fits_wide_and_narrow_screens_in_light_and_dark() {
     for (scheme, width) in [("light", 1_200), ("dark", 1_200), ("light", 360), ("dark", 360)] {
         let name = format!("welcome-{scheme}-{width}");
         browser.dress(scheme, width, 800);
-        browser.visit(&format!("{}/", base(&daemon)));
+        browser.visit(&format!("http://www.localhost:{}/", daemon.public().port()));
         browser.wait_for_text("p.headcount [data-headcount=total]", "1,333,796");
         browser.run("document.querySelectorAll('[loading]').forEach(e => e.loading = 'eager')");
         check_nothing_sticks_out(&browser, &name);
@@ -81,7 +81,7 @@ fn every_way_to_show_the_numbers_is_legible_in_light_and_dark() {
     let (base, site) = (base(&daemon), Site::start(daemon.public()));
     let frame = |query: &str, height: u32| {
         format!(
-            "<iframe src=\"{base}/snippet/vks.html?frame{query}\" width=\"320\" height=\"{height}\"></iframe>"
+            "<iframe src=\"{base}/snippet/vks.html?frame{query}\" width=\"320\" height=\"{height}\" frameborder=\"0\"></iframe>"
         )
     };
     let image = |query: &str| format!("<img src=\"{base}/snippet/vks.svg{query}\">");
@@ -91,6 +91,13 @@ fn every_way_to_show_the_numbers_is_legible_in_light_and_dark() {
         ("include-table", "<!--#include virtual=\"/hc/snippet/vks.html?style=table\" -->".to_owned()),
         ("frame", frame("", 64)),
         ("frame-table", frame("&style=table", 360)),
+        (
+            "include-table-styled",
+            format!(
+                "<link rel=\"stylesheet\" href=\"{base}/snippet.css\">\
+                     <!--#include virtual=\"/hc/snippet/vks.html?style=table\" -->"
+            ),
+        ),
         ("image", image("")),
         ("image-table", image("?style=table")),
         ("image-english", image("?lang=en&rows=online,today,total")),
@@ -141,6 +148,6 @@ fn the_picture_of_the_readme_is_a_real_footer() {
 
 /// The looks of an ordinary footer; the counter takes them over.
 const FOOTER_STYLE: &str = "<style>body { margin: 0; font: 15px/1.7 'Noto Sans', sans-serif }\
-    footer { display: flex; justify-content: space-between; gap: 2rem; padding: 26px 32px; color: #d7e4dd; background: #0d3b2e }\
-    footer b { color: #fff; font-size: 17px } footer p { margin: 0; padding-left: 2rem; border-left: 1px solid #2c5e4e; white-space: nowrap }\
+    footer { display: flex; justify-content: space-between; align-items: center; gap: 2rem; padding: 26px 32px; color: #d7e4dd; background: #0d3b2e }\
+    footer b { color: #fff; font-size: 17px; line-height: 1.9 } footer p { margin: 0; padding-left: 2rem; border-left: 1px solid #2c5e4e; white-space: nowrap }\
     footer span { color: #fff; font-weight: 700; font-variant-numeric: tabular-nums }</style>";

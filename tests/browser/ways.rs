@@ -4,11 +4,15 @@
 //! README says. A policy begins with `default-src 'none'`: what the README does not name is refused.
 
 use super::{VKS, base, numbers, online, reads, total};
-use crate::support::chromium::Browser;
+use serde_json::json;
+
+use crate::support::chromium::{Browser, CHROME_LINUX};
 use crate::support::site::Site;
 use crate::support::{Daemon, get, wait_for};
 
 const NOTHING: &[String] = &[];
+/// Whether there is nothing to scroll.
+const FITS: &str = "let e = document.documentElement; return e.scrollHeight <= innerHeight";
 
 /// The lines to paste and the policies of one way, in the order in which the README gives them.
 pub(super) struct Way {
@@ -91,14 +95,18 @@ fn a_frame_counts_when_it_is_told_to_and_shows_always() {
         browser.enter_frame();
         assert_eq!(browser.text("p.headcount"), reads(1, 1), "{path}");
         // The README's measures leave nothing to scroll.
-        assert_eq!(
-            browser.run("let e = document.documentElement; return e.scrollHeight <= innerHeight"),
-            true
-        );
+        assert_eq!(browser.run(FITS), true, "{path}");
         browser.leave_frame();
         assert_eq!(total(&daemon), (views, 1), "{path}");
     }
     assert_eq!(page_views(&daemon, "/news/today"), 1);
+    let table = way.lines[0].replace("&hit", "&style=table").replace("\"64\"", "\"340\"");
+    put(&site, "/table", &daemon, &table, &way.policies[0]);
+    browser.visit(&site.at("/table"));
+    browser.enter_frame();
+    assert!(browser.text("table.headcount").ends_with("Tổng cộng\t1 lượt"));
+    assert_eq!(browser.run(FITS), true);
+    browser.leave_frame();
     assert_eq!(browser.console(), NOTHING);
 }
 
@@ -161,6 +169,38 @@ fn a_policy_that_forbids_the_counter_leaves_the_page_whole() {
     browser.visit(&site.at("/"));
     assert_eq!(browser.run("return document.body.innerText.trim()"), "a page");
     assert_eq!(total(&daemon), (0, 0));
+}
+
+#[test]
+fn readers_without_javascript_are_counted_by_frame_and_image_and_see_every_number() {
+    let without = json!({"profile": {"managed_default_content_settings": {"javascript": 2}}});
+    let Some(browser) = Browser::open_as(CHROME_LINUX, &without) else { return };
+    let daemon = Daemon::start(VKS);
+    let site = Site::start(daemon.public());
+    let lines = [way(1).lines[0].as_str(), &way(3).lines[0], &way(4).lines[0], &way(5).lines[0]].concat();
+    site.put("/", &lines.replace("https://www.example.vn/hc", &base(&daemon)));
+    browser.visit(&site.at("/"));
+    assert_eq!(total(&daemon), (2, 1));
+    browser.visit(&site.at("/?again"));
+    let spoken = browser.spoken();
+    assert!(
+        spoken.contains("Iframe: Visitors") && spoken.contains("image: The number of visits"),
+        "{spoken}"
+    );
+    // The block that only the script would fill stays out of sight; the included one is there.
+    assert_eq!(spoken.matches("StaticText: Số lượt truy cập:").count(), 1, "{spoken}");
+}
+
+#[test]
+fn a_screen_reader_finds_the_numbers_in_words_and_the_online_number_as_a_status() {
+    let Some((browser, daemon, site)) = scene() else { return };
+    put(&site, "/", &daemon, &way(2).lines[0], &way(2).policies[0]);
+    browser.visit(&site.at("/"));
+    browser.wait_for_text("p.headcount", &reads(1, 1));
+    let spoken = browser.spoken();
+    for said in ["StaticText: Số lượt truy cập:", "StaticText: 1", "status", "StaticText: người"] {
+        assert!(spoken.lines().any(|line| line.trim_end_matches(": ") == said), "{said} is not in\n{spoken}");
+    }
 }
 
 fn page_views(daemon: &Daemon, page: &str) -> u64 {

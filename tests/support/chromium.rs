@@ -142,6 +142,16 @@ impl Browser {
         self.devtools("Emulation.setDeviceMetricsOverride", &size);
     }
 
+    /// What a screen reader meets on the page, in its order: a line for each role and name.
+    pub fn spoken(&self) -> String {
+        let tree = self.devtools("Accessibility.getFullAXTree", &json!({}));
+        let nodes = tree["nodes"].as_array().into_iter().flatten();
+        let text = |value: &Value| value["value"].as_str().unwrap_or_default().to_owned();
+        let heard = nodes.filter(|node| node["ignored"] != true);
+        let lines = heard.map(|node| format!("{}: {}", text(&node["role"]), text(&node["name"])));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
     /// A PNG of the whole page, or of the first element of this selector with a margin around it.
     pub fn picture(&self, selector: Option<&str>, margin_px: u32) -> Vec<u8> {
         let clip = selector.map(|selector| {
