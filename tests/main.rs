@@ -29,3 +29,6 @@ mod beacon;
 
 /// New and changed sites are taken over while serving; a bad configuration changes nothing.
 mod reload;
+
+/// A real Chromium opens pages that embed the counter in every way, and pictures are made of them.
+mod browser;

@@ -34,6 +34,8 @@ pub struct Welcome<'a> {
     pub site: &'a SiteId,
     /// How many sites this daemon counts.
     pub site_count: usize,
+    /// The hosts whose pages count, as configured; none for any.
+    pub hosts: &'a [String],
     /// Whether the site knows its visitors by an id in their browser.
     pub identity_browser: bool,
     /// The site's counter, as html in the reader's language.
@@ -89,6 +91,7 @@ pub fn welcome(view: &Welcome<'_>) -> String {
         &[
             ("site", view.site.as_str()),
             ("among", &among(view.site_count)),
+            ("whose", &whose(view.hosts)),
             ("version", &escaped(view.version)),
             ("identity", identity),
             ("counter", view.counter),
@@ -108,6 +111,15 @@ fn among(site_count: usize) -> String {
         0 | 1 => String::new(),
         more => format!(", the first of {more} sites that are counted here"),
     }
+}
+
+/// Whose visits are in the numbers: yours too, unless only pages of other hosts may count.
+fn whose(hosts: &[String]) -> String {
+    if hosts.is_empty() {
+        return "Your visit to this page is in them.".to_owned();
+    }
+    let hosts: Vec<String> = hosts.iter().map(|host| format!("<code>{}</code>", escaped(host))).collect();
+    format!("Pages on {} count.", hosts.join(", "))
 }
 
 fn notice(view: &Welcome<'_>) -> String {
@@ -164,6 +176,7 @@ mod tests {
             reachability: Reachability::Fine,
             site: &site,
             site_count: 1,
+            hosts: &[],
             identity_browser: false,
             counter: COUNTER,
             table: "<table></table>",
@@ -189,6 +202,17 @@ mod tests {
     }
 
     #[test]
+    fn a_site_with_hosts_does_not_promise_that_this_very_page_counts() {
+        assert!(page(|_| ()).contains("Your visit to this page is in them."));
+        let hosts = ["www.example.vn".to_owned(), "*.example.vn".to_owned()];
+        let mut of_hosts = String::new();
+        let site = SiteId::parse("vks").expect("a valid id");
+        page(|view| of_hosts = welcome(&Welcome { hosts: &hosts, site: &site, ..view.clone() }));
+        assert!(of_hosts.contains("Pages on <code>www.example.vn</code>, <code>*.example.vn</code> count."));
+        assert!(!of_hosts.contains("Your visit"));
+    }
+
+    #[test]
     fn the_lines_to_paste_name_the_real_address_and_site() {
         let html = page(|_| ()).replace("&quot;", "\"");
         let base = "https://www.example.vn/hc";
@@ -197,7 +221,7 @@ mod tests {
                 "&lt;script defer src=\"{base}/headcount.js\" data-site=\"vks\"&gt;&lt;/script&gt;\n&lt;p"
             ),
             &format!("&lt;img src=\"{base}/snippet/vks.svg?hit\" alt=\"\"&gt;"),
-            &format!("&lt;iframe src=\"{base}/snippet/vks.html?frame\""),
+            &format!("&lt;iframe src=\"{base}/snippet/vks.html?frame&amp;hit\""),
             "&lt;!--#include virtual=\"/hc/snippet/vks.html\" --&gt;",
         ] {
             assert!(html.contains(line), "{line}");

@@ -62,7 +62,9 @@ impl Html {
         self.raw("<meta name=\"color-scheme\" content=\"light dark\">\n<title>");
         self.text(view.language.caption(view.total)).raw("</title>\n");
         // Relative, so that it is found under any path that a proxy puts before `/snippet/`.
-        self.raw("<link rel=\"stylesheet\" href=\"../snippet.css\">\n</head>\n<body>\n");
+        self.raw(
+            "<link rel=\"stylesheet\" href=\"../snippet.css\">\n</head>\n<body class=\"headcount-frame\">\n",
+        );
         self.block(numbers, view);
         self.raw("</body>\n</html>\n");
     }

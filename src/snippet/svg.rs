@@ -76,7 +76,7 @@ impl Card {
         let values = lines.iter().map(|line| text_px(&line.number) + text_px(line.unit)).max().unwrap_or(0);
         let (row_px, top_px) = match view.theme {
             Theme::Plain => (25, PAD_Y_PX),
-            Theme::Table => (29, CAPTION_PX + 4),
+            Theme::Table => (29, CAPTION_PX),
         };
         // The dot and the blanks around it are as wide as two digits.
         let dot = text_px("00");

@@ -164,6 +164,7 @@ pub(super) fn welcome(
         reachability,
         site: &placed.site.id,
         site_count: sites.iter().count(),
+        hosts: &placed.site.hosts,
         identity_browser: placed.site.identity == Identity::Browser,
         counter: &html(&view),
         table: &html(&table),

@@ -3,6 +3,11 @@
 
 pub mod client;
 
+/// A real Chromium.
+pub mod chromium;
+/// The web server of a page that embeds the counter.
+pub mod site;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};

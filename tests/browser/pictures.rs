@@ -1,0 +1,153 @@
+//! Pictures of everything that is shown, in light and dark, on wide and narrow screens.
+//!
+//! Each is checked for what a machine can see: it is drawn, and nothing sticks out sideways. With
+//! `UPDATE_PICTURES=1` they are written to `target/pictures` to be looked at, and the README's own
+//! picture to `.assets/counter.png`.
+
+use std::path::{Path, PathBuf};
+
+use super::{SPANS, VKS, base, numbers, script};
+use crate::support::Daemon;
+use crate::support::chromium::Browser;
+use crate::support::site::Site;
+
+/// The numbers on top of DESIGN.md: the browser that takes the picture is one of them.
+const PEOPLE: u32 = 911;
+const VISITS: u64 = 1_333_796;
+/// So that the README opens fast.
+const PICTURE_BYTES_MAX: usize = 60_000;
+
+/// A daemon that has counted for years, and on whose site many people are.
+fn busy() -> Daemon {
+    let daemon = Daemon::start(VKS);
+    for person in 0..PEOPLE {
+        let address = format!("198.{}.{}.7", 18 + person / 250, person % 250);
+        daemon.get("/hit?s=vks&u=http://www.localhost/", &[("X-Forwarded-For", &address)]);
+    }
+    let now = numbers(&daemon, "/");
+    let visits = now["total"]["visits"].as_u64().unwrap();
+    let today: jiff::civil::Date = now["at"].as_str().unwrap()[..10].parse().unwrap();
+    let mut rest = VISITS - visits - 1;
+    for (days, visits) in
+        [(0, 892), (1, 2_240), (2, 1_976), (7, 8_215), (12, 11_902), (31, 41_370), (70, 98_031)]
+    {
+        let date = today.saturating_sub(jiff::Span::new().days(days)).to_string();
+        adjust(&daemon, visits, &["--on", &date]);
+        rest -= visits;
+    }
+    adjust(&daemon, rest, &[]);
+    daemon
+}
+
+fn adjust(daemon: &Daemon, visits: u64, more: &[&str]) {
+    let by = format!("+{visits}");
+    let arguments = [&["vks", "visits", &by, "--reason", "the old counter"], more].concat();
+    daemon.print("adjust", &arguments);
+}
+
+fn keep(name: &str, png: &[u8]) {
+    assert!(png.starts_with(b"\x89PNG") && png.len() > 2_000, "{name}");
+    if std::env::var_os("UPDATE_PICTURES").is_some() {
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("pictures");
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::write(directory.join(format!("{name}.png")), png).unwrap();
+    }
+}
+
+fn check_nothing_sticks_out(browser: &Browser, name: &str) {
+    let sideways = browser.run("return document.documentElement.scrollWidth - innerWidth");
+    assert_eq!(sideways, 0, "{name} is wider than the window");
+}
+
+#[test]
+fn the_welcome_page_fits_wide_and_narrow_screens_in_light_and_dark() {
+    let Some(browser) = Browser::open() else { return };
+    let daemon = busy();
+    for (scheme, width) in [("light", 1_200), ("dark", 1_200), ("light", 360), ("dark", 360)] {
+        let name = format!("welcome-{scheme}-{width}");
+        browser.dress(scheme, width, 800);
+        browser.visit(&format!("http://www.localhost:{}/", daemon.public().port()));
+        browser.wait_for_text("p.headcount [data-headcount=total]", "1,333,796");
+        browser.run("document.querySelectorAll('[loading]').forEach(e => e.loading = 'eager')");
+        check_nothing_sticks_out(&browser, &name);
+        keep(&name, &browser.picture(None, 0));
+    }
+}
+
+#[test]
+fn every_way_to_show_the_numbers_is_legible_in_light_and_dark() {
+    let Some(browser) = Browser::open() else { return };
+    let daemon = busy();
+    let (base, site) = (base(&daemon), Site::start(daemon.public()));
+    let frame = |query: &str, height: u32| {
+        format!(
+            "<iframe src=\"{base}/snippet/vks.html?frame{query}\" width=\"320\" height=\"{height}\" frameborder=\"0\"></iframe>"
+        )
+    };
+    let image = |query: &str| format!("<img src=\"{base}/snippet/vks.svg{query}\">");
+    let ways = [
+        ("spans", format!("{}{SPANS}", script(&daemon, ""))),
+        ("include", "<!--#include virtual=\"/hc/snippet/vks.html\" -->".to_owned()),
+        ("include-table", "<!--#include virtual=\"/hc/snippet/vks.html?style=table\" -->".to_owned()),
+        ("frame", frame("", 64)),
+        ("frame-table", frame("&style=table", 360)),
+        (
+            "include-table-styled",
+            format!(
+                "<link rel=\"stylesheet\" href=\"{base}/snippet.css\">\
+                     <!--#include virtual=\"/hc/snippet/vks.html?style=table\" -->"
+            ),
+        ),
+        ("image", image("")),
+        ("image-table", image("?style=table")),
+        ("image-english", image("?lang=en&rows=online,today,total")),
+    ];
+    for (name, html) in &ways {
+        let style = "<meta name=\"color-scheme\" content=\"light dark\">";
+        site.put(&format!("/{name}"), &format!("{style}{html}"));
+        for scheme in ["light", "dark"] {
+            let name = format!("{name}-{scheme}");
+            browser.dress(scheme, 360, 420);
+            browser.visit(&site.at(&format!("/{}", name.rsplit_once('-').unwrap().0)));
+            check_nothing_sticks_out(&browser, &name);
+            keep(&name, &browser.picture(None, 0));
+        }
+    }
+}
+
+#[test]
+fn the_picture_of_the_readme_is_a_real_footer() {
+    let Some(browser) = Browser::open() else { return };
+    let daemon = busy();
+    let site = Site::start(daemon.public());
+    site.put(
+        "/",
+        &format!(
+            "{FOOTER_STYLE}<footer><div><b>Cổng thông tin điện tử</b><br>\
+        Số 9 đường Hoa Sữa · Điện thoại 024 0000 0000<br>Ghi rõ nguồn khi phát hành lại thông tin</div>\
+        {}{SPANS}</footer>",
+            script(&daemon, "")
+        ),
+    );
+    browser.dress("light", 800, 300);
+    browser.visit(&site.at("/"));
+    browser.wait_for_text(
+        "[data-headcount-block]",
+        "Số lượt truy cập: 1,333,796 lượt\nSố người online: 912 người",
+    );
+    let png = browser.picture(Some("footer"), 0);
+    keep("counter", &png);
+    assert!(png.len() < PICTURE_BYTES_MAX, "{} bytes", png.len());
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".assets/counter.png");
+    if std::env::var_os("UPDATE_PICTURES").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, &png).unwrap();
+    }
+    assert!(path.exists(), "UPDATE_PICTURES=1 makes it");
+}
+
+/// The looks of an ordinary footer; the counter takes them over.
+const FOOTER_STYLE: &str = "<style>body { margin: 0; font: 15px/1.7 'Noto Sans', sans-serif }\
+    footer { display: flex; justify-content: space-between; align-items: center; gap: 2rem; padding: 26px 32px; color: #d7e4dd; background: #0d3b2e }\
+    footer b { color: #fff; font-size: 17px; line-height: 1.9 } footer p { margin: 0; padding-left: 2rem; border-left: 1px solid #2c5e4e; white-space: nowrap }\
+    footer span { color: #fff; font-weight: 700; font-variant-numeric: tabular-nums }</style>";
