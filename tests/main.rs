@@ -20,3 +20,6 @@ mod beacon;
 
 /// New and changed sites are taken over while serving; a bad configuration changes nothing.
 mod reload;
+
+/// Every command beside a running daemon and on a stopped one's directory.
+mod commands;

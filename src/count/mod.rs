@@ -89,6 +89,14 @@ impl Counts {
         sites.by_number.insert(placed.number, site);
     }
 
+    /// Forgets the numbers of a site whose rows are deleted: should it come back, it begins anew. Who is
+    /// here stays, since presence forgets by itself.
+    pub fn forget(&self, site: &str, now: UnixMillis) {
+        if let Some(site) = self.index().by_id.get(site) {
+            site.forget(now);
+        }
+    }
+
     /// The visit window, in milliseconds.
     #[must_use]
     pub fn visit_window_ms(&self) -> u64 {

@@ -108,6 +108,18 @@ impl SiteCounts {
         live.calendar = weeks;
     }
 
+    /// Begins anew at nothing, but for who is here.
+    pub(super) fn forget(&self, now: UnixMillis) {
+        let mut live = self.live();
+        let day = live.local_day(now).day;
+        live.calendar = calendar(day, &Kept::default());
+        live.total = Tally::default();
+        live.window = Window::default();
+        live.pages.forget();
+        live.visitors = [(day, 0), (day.previous(), 0)];
+        (live.peak, live.seen, live.last_beacon) = (None, None, None);
+    }
+
     pub(super) fn online_window_ms(&self) -> u64 {
         self.online_window_ms.load(Ordering::Relaxed)
     }

@@ -72,6 +72,11 @@ impl Pages {
         }
     }
 
+    /// Forgets all views and visits. Slots stay, and who is there.
+    pub fn forget(&mut self) {
+        self.pages.iter_mut().for_each(|page| page.tally = Tally::default());
+    }
+
     /// One person more is on this page.
     pub fn enter(&mut self, slot: PageSlot) {
         if let Some(page) = self.pages.get_mut(slot.place()) {
