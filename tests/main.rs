@@ -23,3 +23,9 @@ mod reload;
 
 /// Every command beside a running daemon and on a stopped one's directory.
 mod commands;
+
+/// An access log sent again as beacons counts as plain maps do.
+mod replay;
+
+/// No file, log line or metric holds an address or a user agent.
+mod privacy;
