@@ -192,7 +192,7 @@ pub fn parse_adjustment(
     let amount = NonZeroI64::new(amount).ok_or("the amount must not be 0")?;
     let day =
         day.map(str::parse::<Day>).transpose().map_err(|_| "the day must be a date such as 2026-11-22")?;
-    let reason = Reason::parse(reason).map_err(|error| format!("the reason {error}"))?;
+    let reason = Reason::parse(reason).map_err(|error| error.to_string())?;
     Ok(Adjustment { site, figure, amount, day, reason, who, at })
 }
 

@@ -224,8 +224,9 @@ impl Keeper {
         }
         self.fold()?;
         self.fold.remove_site(site);
-        self.rooms.counts.forget_rows(site.as_str());
-        Ok(self.fold.store().remove_site(site)?)
+        let removed = self.fold.store().remove_site(site)?;
+        self.rooms.counts.forget(site.as_str(), self.rooms.clock.now());
+        Ok(removed)
     }
 
     /// Writes the lines of the metrics page that only the keeper knows.

@@ -32,3 +32,12 @@ mod reload;
 
 /// A real Chromium opens pages that embed the counter in every way, and pictures are made of them.
 mod browser;
+
+/// Every command beside a running daemon and on a stopped one's directory.
+mod commands;
+
+/// An access log sent again as beacons counts as plain maps do.
+mod replay;
+
+/// No file, log line or metric holds an address or a user agent.
+mod privacy;

@@ -7,9 +7,11 @@ use serde_json::Value;
 
 use super::{Failure, Settings, failed};
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::control::{Request, ask_daemon, parse_adjustment};
 use crate::daemon::open_stopped;
 use crate::rows::LocalDay;
+use crate::store::Adjustment;
 use crate::words::SiteId;
 
 #[derive(Debug, Args)]
@@ -44,6 +46,7 @@ impl Adjust {
             return Err(Failure::Argument("a figure, an amount and a reason are needed".to_owned()));
         };
         let config = self.settings.load()?;
+        let adjustment = self.adjustment(&config, figure, amount, reason)?;
         let request = Request::Adjust {
             site: self.site.clone(),
             figure: figure.clone(),
@@ -53,31 +56,35 @@ impl Adjust {
         };
         let total = match ask_daemon(&config.state_directory, &request).map_err(Failure::Failed)? {
             Some(total) => total,
-            None => self.adjust_stopped(figure, amount, reason)?,
+            None => adjust_stopped(&config, &adjustment)?,
         };
         println!("{} now has {} visits and {} views in all", self.site, total["visits"], total["views"]);
         Ok(())
     }
 
-    fn adjust_stopped(&self, figure: &str, amount: i64, reason: &str) -> Result<Value, Failure> {
-        let config = self.settings.load()?;
+    /// Checks the words here, so that a mistake ends alike whether a daemon runs or not.
+    fn adjustment(
+        &self,
+        config: &Config,
+        figure: &str,
+        amount: i64,
+        reason: &str,
+    ) -> Result<Adjustment, Failure> {
         let site =
             SiteId::parse(&self.site).map_err(|error| Failure::Argument(format!("the site id {error}")))?;
-        let Some(configured) = config.sites.iter().find(|configured| configured.id == site) else {
-            return Err(Failure::Failed(format!("there is no site {site} in the configuration")));
-        };
         let now = Clock::system().now();
-        let today = LocalDay::of(now, &configured.time_zone).day;
         let who = std::fs::metadata("/proc/self")
             .map_or_else(|_| "unknown".to_owned(), |me| format!("uid {}", me.uid()));
         let adjustment = parse_adjustment(site, figure, amount, self.on.as_deref(), reason, who, now)
             .map_err(Failure::Argument)?;
-        if adjustment.day.is_some_and(|day| day > today) {
-            return Err(Failure::Argument(format!("that day has not come yet; today is {today}")));
+        let configured = config.sites.iter().find(|configured| configured.id == adjustment.site);
+        let today = configured.map(|site| LocalDay::of(now, &site.time_zone).day);
+        match (adjustment.day, today) {
+            (Some(day), Some(today)) if day > today => {
+                Err(Failure::Argument(format!("{day} has not come yet; today is {today}")))
+            }
+            _ => Ok(adjustment),
         }
-        let mut kept = open_stopped(&config)?;
-        let total = kept.fold.store().adjust(&adjustment).map_err(|error| failed(&error))?;
-        Ok(serde_json::json!({ "views": total.views, "visits": total.visits }))
     }
 
     fn print_list(&self) -> Result<(), Failure> {
@@ -102,4 +109,14 @@ impl Adjust {
         }
         Ok(())
     }
+}
+
+fn adjust_stopped(config: &Config, adjustment: &Adjustment) -> Result<Value, Failure> {
+    let site = &adjustment.site;
+    if !config.sites.iter().any(|configured| configured.id == *site) {
+        return Err(Failure::Failed(format!("there is no site {site} in the configuration")));
+    }
+    let mut kept = open_stopped(config)?;
+    let total = kept.fold.store().adjust(adjustment).map_err(|error| failed(&error))?;
+    Ok(serde_json::json!({ "views": total.views, "visits": total.visits }))
 }

@@ -11,7 +11,7 @@ use super::{Failure, Settings, failed};
 use crate::control::{Request, ask_daemon};
 use crate::daemon::{database, lock, open_stopped};
 use crate::keeper::write_backup;
-use crate::store;
+use crate::store::{self, StoreError};
 
 #[derive(Debug, Args)]
 pub(super) struct Backup {
@@ -57,7 +57,12 @@ impl Restore {
         fs::copy(&self.file, &fresh).map_err(|error| about(&self.file, &error))?;
         let streams = store::take_streams(&fresh).map_err(|error| {
             fs::remove_file(&fresh).ok();
-            failed(&error)
+            match error {
+                StoreError::NotADatabase { .. } | StoreError::Foreign { .. } => {
+                    Failure::Failed(format!("{} is not a backup of headcount", self.file.display()))
+                }
+                error => failed(&error),
+            }
         })?;
         replace(state, &fresh, &streams).map_err(|error| about(state, &error))?;
         println!("{} now holds what {} held; start the daemon", state.display(), self.file.display());

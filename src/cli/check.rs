@@ -15,8 +15,8 @@ pub(super) fn config(settings: &Settings) -> Result<(), Failure> {
         println!("read {}", file.display());
     }
     println!(
-        "the configuration is right: {} site(s), state in {}",
-        config.sites.len(),
+        "the configuration is right: {}, state in {}",
+        counted(config.sites.len(), "site"),
         config.state_directory.display()
     );
     Ok(())
@@ -57,15 +57,21 @@ impl Journal {
             }
             damaged += usize::from(!matches!(stream.verdict, Verdict::Sound | Verdict::Torn { .. }));
         }
-        println!("{} stream(s) in {}", streams.len(), directory.display());
+        println!("{} in {}", counted(streams.len(), "stream"), directory.display());
         if damaged == 0 {
             return Ok(());
         }
         Err(Failure::Damaged(format!(
-            "{damaged} stream(s) cannot be used; move them out of {} to start without them, or restore a backup",
+            "{} cannot be used; move what is named out of {} to start without it, or restore a backup",
+            counted(damaged, "stream"),
             directory.display()
         )))
     }
+}
+
+/// A number and what it counts.
+fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 impl From<journal::OpenError> for Failure {

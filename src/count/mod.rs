@@ -89,6 +89,14 @@ impl Counts {
         sites.by_number.insert(placed.number, site);
     }
 
+    /// Forgets the numbers of a site whose rows are deleted: should it come back, it begins anew. Who is
+    /// here stays, since presence forgets by itself.
+    pub fn forget(&self, site: &str, now: UnixMillis) {
+        if let Some(site) = self.index().by_id.get(site) {
+            site.forget(now);
+        }
+    }
+
     /// The visit window, in milliseconds.
     #[must_use]
     pub fn visit_window_ms(&self) -> u64 {
@@ -252,13 +260,6 @@ impl Counts {
     pub fn adjust(&self, site: &str, day: Option<Day>, figure: Figure, amount: i64) {
         if let Some(site) = self.index().by_id.get(site) {
             site.adjust(day, figure, amount);
-        }
-    }
-
-    /// Forgets the rows of a site that was removed; who is online there is still online.
-    pub fn forget_rows(&self, site: &str) {
-        if let Some(site) = self.index().by_id.get(site) {
-            site.forget_rows();
         }
     }
 

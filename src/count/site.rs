@@ -108,6 +108,18 @@ impl SiteCounts {
         live.calendar = weeks;
     }
 
+    /// Begins anew at nothing, but for who is here.
+    pub(super) fn forget(&self, now: UnixMillis) {
+        let mut live = self.live();
+        let day = live.local_day(now).day;
+        live.calendar = Calendar::new(day, live.calendar.first_weekday());
+        live.total = Tally::default();
+        live.window = Window::default();
+        live.pages.forget();
+        live.visitors = [(day, 0), (day.previous(), 0)];
+        (live.peak, live.seen, live.last_beacon) = (None, None, None);
+    }
+
     pub(super) fn online_window_ms(&self) -> u64 {
         self.online_window_ms.load(Ordering::Relaxed)
     }
@@ -178,18 +190,6 @@ impl SiteCounts {
 
     pub(super) fn set_visitors(&self, day: Day, count: u64) {
         self.live().set_visitors(day, count);
-    }
-
-    pub(super) fn forget_rows(&self) {
-        let mut live = self.live();
-        live.calendar = Calendar::new(live.calendar.day(), live.calendar.first_weekday());
-        live.total = Tally::default();
-        live.window = Window::default();
-        live.pages.forget_tallies();
-        live.visitors.iter_mut().for_each(|(_, count)| *count = 0);
-        live.peak = None;
-        live.seen = None;
-        live.last_beacon = None;
     }
 
     pub(super) fn adjust(&self, day: Option<Day>, figure: Figure, amount: i64) {

@@ -72,6 +72,11 @@ impl Pages {
         }
     }
 
+    /// Forgets all views and visits. Slots stay, and who is there.
+    pub fn forget(&mut self) {
+        self.pages.iter_mut().for_each(|page| page.tally = Tally::default());
+    }
+
     /// One person more is on this page.
     pub fn enter(&mut self, slot: PageSlot) {
         if let Some(page) = self.pages.get_mut(slot.place()) {
@@ -93,11 +98,6 @@ impl Pages {
             self.slots.get(path).copied().or_else(|| (path == PagePath::OTHER).then_some(PageSlot::OTHER));
         let page = slot.and_then(|slot| self.pages.get(slot.place())).copied().unwrap_or_default();
         (page.tally, page.online)
-    }
-
-    /// Begins all pages anew; who is on them stays.
-    pub fn forget_tallies(&mut self) {
-        self.pages.iter_mut().for_each(|page| page.tally = Tally::default());
     }
 
     /// How many pages have a slot of their own.

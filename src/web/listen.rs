@@ -238,7 +238,6 @@ async fn connection(
     let connection = http1::Builder::new()
         .half_close(true)
         .max_buf_size(HEAD_BYTES_MAX)
-        .pipeline_flush(true)
         .serve_connection(TokioIo::new(stream), service);
     let mut served = pin!(watcher.watch(connection));
     let mut seen = 0;
