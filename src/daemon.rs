@@ -377,7 +377,8 @@ impl Daemon {
             let ended = thread.join().map_err(|_| DaemonError::Thread(format!("worker {number}")))?;
             ended.map_err(|source| DaemonError::System { doing: "serve", source })?;
         }
-        drop(self.orders);
+        // A keeper that is gone need not be told; joining it says why.
+        self.orders.send(Order::Stop).ok();
         self.keeper.join().map_err(|_| DaemonError::Thread("the keeper".to_owned()))??;
         tracing::info!("stopped");
         Ok(())

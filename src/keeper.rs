@@ -47,6 +47,8 @@ pub enum Order {
     RemoveSite(SiteId, Answer<bool>),
     /// Fold what there is, now.
     Fold(Answer<()>),
+    /// Fold for the last time and end; the workers have stopped.
+    Stop,
 }
 
 /// Why an order was not carried out.
@@ -89,8 +91,8 @@ struct Complaints {
 }
 
 impl Keeper {
-    /// Works until the other side of `orders` is gone, then folds once more: the workers must have
-    /// stopped by then.
+    /// Works until it is told to stop, or the other side of `orders` is gone, then folds once more:
+    /// the workers must have stopped by then.
     ///
     /// # Errors
     /// When that last fold fails; what it did not store lies in the journal.
@@ -100,8 +102,8 @@ impl Keeper {
         let mut complaints = Complaints::default();
         loop {
             match orders.recv_timeout(due.saturating_duration_since(Instant::now())) {
+                Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(order) => self.carry_out(order),
-                Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {}
             }
             if Instant::now() >= due {
@@ -172,6 +174,7 @@ impl Keeper {
             Order::Backup(path, answer) => drop(answer.send(self.backup(&path))),
             Order::RemoveSite(site, answer) => drop(answer.send(self.remove_site(&site))),
             Order::Fold(answer) => drop(answer.send(self.fold().map_err(OrderError::from))),
+            Order::Stop => {}
         }
     }
 
