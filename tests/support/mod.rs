@@ -162,6 +162,17 @@ impl Daemon {
         self.command(name, arguments).output().unwrap()
     }
 
+    /// Starts the daemon, which must not be running, and ends it at once after this long, wherever it is.
+    pub fn start_and_kill(&self, after: Duration) {
+        assert!(self.running.is_none(), "it is running");
+        let mut command =
+            self.command("serve", &["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+        let mut child = command.stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(after);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
     /// Tries to start a daemon that must refuse, with these arguments too. Gives exit code and what it said.
     pub fn refuses_to_start(&self, arguments: &[&str]) -> (i32, String) {
         let mut command = self.command("serve", arguments);
@@ -257,14 +268,12 @@ impl Reply {
 
 /// A GET as an ordinary browser sends it; headers given here come last and replace nothing.
 pub fn get(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Reply {
-    let agent =
-        if headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("user-agent")) { "" } else { FIREFOX };
-    let mut request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
-    if !agent.is_empty() {
-        request.push_str(&format!("User-Agent: {agent}\r\n"));
+    let mut lines = vec![format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close")];
+    if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("user-agent")) {
+        lines.push(format!("User-Agent: {FIREFOX}"));
     }
-    headers.iter().for_each(|(name, value)| request.push_str(&format!("{name}: {value}\r\n")));
-    exchange(address, format!("{request}\r\n").as_bytes())
+    lines.extend(headers.iter().map(|(name, value)| format!("{name}: {value}")));
+    exchange(address, format!("{}\r\n\r\n", lines.join("\r\n")).as_bytes())
 }
 
 /// Sends bytes and reads to the end of the connection.
