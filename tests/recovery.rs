@@ -198,7 +198,7 @@ fn kills_in_the_middle_of_a_start_or_a_stop_lose_nothing() {
     let mut models = BTreeMap::new();
     for round in 0..6 {
         // Nothing is folded while this is sent, so that the stop or the next start has it all to do.
-        let held = hold_store(&daemon);
+        let mut held = Some(hold_store(&daemon));
         let mut wire = Wire::open(daemon.public());
         let mut sent = Vec::new();
         for n in 0..300 {
@@ -208,11 +208,12 @@ fn kills_in_the_middle_of_a_start_or_a_stop_lose_nothing() {
             sent.push(Sent { site, page, visitor, answered: true });
         }
         if round % 2 == 0 {
-            drop(held);
+            held = None;
             daemon.signal("TERM");
             std::thread::sleep(Duration::from_millis(dice.below(30)));
         }
         daemon.kill();
+        drop(held);
         for _ in 0..8 {
             daemon.start_and_kill(Duration::from_millis(dice.below(80)));
         }
