@@ -55,15 +55,16 @@ impl Case {
     }
 
     fn bytes(&self) -> Vec<u8> {
-        let mut head = format!("{} {} HTTP/1.1\r\nHost: c\r\nConnection: close\r\n", self.method, self.path);
+        let mut lines = vec![format!("{} {} HTTP/1.1", self.method, self.path)];
+        lines.extend(["Host: c", "Connection: close"].map(str::to_owned));
+        lines.extend(self.headers.iter().map(|(name, value)| format!("{name}: {value}")));
         if !self.agent.is_empty() {
-            head.push_str(&format!("User-Agent: {}\r\n", self.agent));
+            lines.push(format!("User-Agent: {}", self.agent));
         }
-        self.headers.iter().for_each(|(name, value)| head.push_str(&format!("{name}: {value}\r\n")));
         if !self.body.is_empty() {
-            head.push_str(&format!("Content-Length: {}\r\n", self.body.len()));
+            lines.push(format!("Content-Length: {}", self.body.len()));
         }
-        [head.as_bytes(), b"\r\n", self.body].concat()
+        [lines.join("\r\n").as_bytes(), b"\r\n\r\n", self.body].concat()
     }
 
     /// The kind, for what was understood.

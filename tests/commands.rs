@@ -93,6 +93,18 @@ fn the_configuration_is_checked_and_printed() {
     assert!(text.contains(&format!("read {}", daemon.configuration().display())), "{text}");
     let text = check(&daemon, "config", &[], 0, "views_per_network_per_second = 0");
     assert!(text.contains("id = \"other\"") && text.contains("headcount.toml:2"), "{text}");
+    // A variable is stronger than the file.
+    let mut other = Daemon::stopped(&configuration());
+    other.variable("HEADCOUNT_VISIT_WINDOW", "45m");
+    check(&other, "config", &[], 0, "environment HEADCOUNT_VISIT_WINDOW");
+    other.variable("HEADCOUNT_VISIT_WINDOW", "soon");
+    check(
+        &other,
+        "check-config",
+        &[],
+        3,
+        "environment HEADCOUNT_VISIT_WINDOW: visit_window = soon: does not begin with a whole number",
+    );
     std::fs::write(daemon.configuration(), "listen = 5\nvisit_windows = \"1h\"\nack = \"never\"\n").unwrap();
     for command in
         ["check-config", "config", "serve", "sites", "export demo", "adjust demo --list", "backup x"]
@@ -278,8 +290,9 @@ fn a_sound_journal_is_told_record_by_record() {
 /// Everything in a site's numbers that does not move with the clock, but for who is here.
 fn lasting(daemon: &Daemon) -> Value {
     let mut numbers = daemon.numbers("demo");
-    let map = numbers.as_object_mut().unwrap();
-    ["at", "online", "text"].iter().for_each(|key| drop(map.remove(*key)));
+    for moving in ["at", "online", "text"] {
+        numbers.as_object_mut().unwrap().remove(moving);
+    }
     numbers
 }
 

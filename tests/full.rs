@@ -162,3 +162,28 @@ fn while_the_disk_is_full_every_refused_beacon_is_on_the_metrics_page() {
     }
     assert!(daemon.metric("headcount_journal_write_errors_total") >= 20.0);
 }
+
+#[test]
+fn a_stop_and_a_start_on_a_full_disk_lose_nothing() {
+    // Nothing is folded before the stop.
+    let mut daemon = Daemon::stopped(
+        "fold_interval = \"1m\"\nworkers = 2\n[limits]\nviews_per_network_per_second = 0\n[[site]]\nid = \"demo\"\n",
+    );
+    let Some(disk) = SmallDisk::mount(&daemon.state()) else { return };
+    daemon.restart();
+    let mut model = Model::default();
+    model.send(&daemon, |counted, _| counted == 500);
+    let filler = disk.fill();
+    model.send(&daemon, |_, refused| refused > 100);
+    let (code, log) = daemon.stop();
+    assert_eq!(code, 1, "{log}");
+    assert!(log.contains("no space left"), "{log}");
+    let (code, said) = daemon.refuses_to_start(&[]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.to_lowercase().contains("no space left"), "{said}");
+    std::fs::remove_file(filler).unwrap();
+    daemon.restart();
+    model.check(&daemon);
+    model.send(&daemon, |counted, _| counted == 20);
+    model.check(&daemon);
+}

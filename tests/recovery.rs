@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::support::client::{Dice, Wire, browser, counted, noon};
 use crate::support::{Daemon, wait_for};
@@ -18,16 +19,12 @@ const THREADS: u64 = 6;
 const VISITORS: u64 = 40;
 
 fn configuration() -> String {
-    let mut text = "fold_interval = \"40ms\"\njournal_retained = \"3h\"\nworkers = 2\n[limits]\n\
-        views_per_network_per_second = 0\nnew_visitors_per_network_per_hour = 0\npages_per_site = 1000000\n"
-        .to_owned();
-    for site in SITES {
-        text.push_str(&format!(
-            "[[site]]\nid = \"{site}\"\ntime_zone = \"{}\"\nonline_window = \"1h\"\n",
-            noon()
-        ));
-    }
-    text
+    let site =
+        |site| format!("[[site]]\nid = \"{site}\"\ntime_zone = \"{}\"\nonline_window = \"1h\"\n", noon());
+    "fold_interval = \"40ms\"\njournal_retained = \"3h\"\nworkers = 2\n[limits]\n\
+     views_per_network_per_second = 0\nnew_visitors_per_network_per_hour = 0\npages_per_site = 1000000\n"
+        .to_owned()
+        + &SITES.map(site).concat()
 }
 
 /// One view, as the one who sent it knows it.
@@ -195,6 +192,38 @@ fn after_twenty_kills_every_answered_beacon_is_there_exactly_once() {
 }
 
 #[test]
+fn kills_in_the_middle_of_a_start_or_a_stop_lose_nothing() {
+    let mut dice = Dice::seeded("kills_in_the_middle");
+    let mut daemon = Daemon::start(&configuration());
+    let mut models = BTreeMap::new();
+    for round in 0..6 {
+        // Nothing is folded while this is sent, so that the stop or the next start has it all to do.
+        let mut held = Some(hold_store(&daemon));
+        let mut wire = Wire::open(daemon.public());
+        let mut sent = Vec::new();
+        for n in 0..300 {
+            let (site, page) = (SITES[n % 3], format!("/r{round}/n{n}"));
+            let visitor = format!("10.8.{}.{round}", n % 30);
+            assert!(counted(&wire.ask(&browser(&format!("/hit?s={site}&u={page}"), &visitor)).unwrap()));
+            sent.push(Sent { site, page, visitor, answered: true });
+        }
+        if round % 2 == 0 {
+            held = None;
+            daemon.signal("TERM");
+            std::thread::sleep(Duration::from_millis(dice.below(30)));
+        }
+        daemon.kill();
+        drop(held);
+        for _ in 0..8 {
+            daemon.start_and_kill(Duration::from_millis(dice.below(80)));
+        }
+        daemon.restart();
+        check(&daemon, &mut models, sent, &format!("round {round}"));
+    }
+    check_pages(&daemon, &models);
+}
+
+#[test]
 fn a_store_that_refuses_is_told_and_costs_nothing() {
     let mut daemon = Daemon::start(&configuration());
     assert_eq!(daemon.admin_get("/readyz").text(), "ready\n");
@@ -272,6 +301,20 @@ fn a_torn_end_is_cut_off_and_reported() {
     assert!(line.contains("WARN") && line.contains(&stream.display().to_string()), "{line}");
     assert!(line.contains(&format!("offset={}", whole.len())) && line.contains("bytes=20"), "{line}");
     assert_eq!(fs::read(&stream).unwrap(), whole);
+}
+
+#[test]
+fn a_stream_that_ends_within_its_header_is_cut_off_and_reported() {
+    let (mut daemon, stream) = killed_with_one_stream();
+    let header = fs::read(&stream).unwrap()[..20].to_vec();
+    let torn = stream.with_file_name("0123456789abcdef.hcj");
+    fs::write(&torn, header).unwrap();
+    let said = daemon.print("journal check", &[]);
+    assert!(said.contains("0123456789abcdef.hcj: 0 records, torn at byte 0 of 20"), "{said}");
+    daemon.restart();
+    assert!(daemon.log().contains("0123456789abcdef.hcj offset=0 bytes=20"), "{}", daemon.log());
+    assert_eq!(daemon.numbers("demo")["total"]["views"], 20);
+    assert!(!torn.exists());
 }
 
 #[test]

@@ -48,7 +48,9 @@ fn under_load(daemon: &Daemon, site: &'static str, during: impl FnOnce()) -> u64
     let before = sent.load(Ordering::Relaxed);
     wait_for(|| (sent.load(Ordering::Relaxed) > before + 100).then_some(()));
     stop.store(true, Ordering::Relaxed);
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    for thread in threads {
+        thread.join().unwrap();
+    }
     sent.load(Ordering::Relaxed)
 }
 

@@ -167,6 +167,17 @@ impl Daemon {
         self.command(name, arguments).output().unwrap()
     }
 
+    /// Starts the daemon, which must not be running, and ends it at once after this long, wherever it is.
+    pub fn start_and_kill(&self, after: Duration) {
+        assert!(self.running.is_none(), "it is running");
+        let mut command =
+            self.command("serve", &["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+        let mut child = command.stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(after);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
     /// Tries to start a daemon that must refuse, with these arguments too. Gives exit code and what it said.
     pub fn refuses_to_start(&self, arguments: &[&str]) -> (i32, String) {
         let mut command = self.command("serve", arguments);
@@ -272,6 +283,12 @@ pub fn get(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Reply {
         request = format!("{request}{name}: {value}\r\n");
     }
     exchange(address, format!("{request}\r\n").as_bytes())
+    let mut lines = vec![format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close")];
+    if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("user-agent")) {
+        lines.push(format!("User-Agent: {FIREFOX}"));
+    }
+    lines.extend(headers.iter().map(|(name, value)| format!("{name}: {value}")));
+    exchange(address, format!("{}\r\n\r\n", lines.join("\r\n")).as_bytes())
 }
 
 /// Sends bytes and reads to the end of the connection.
