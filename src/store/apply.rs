@@ -273,7 +273,7 @@ mod tests {
         let mut changes = RowChanges::default();
         for n in from..until {
             let page = PagePath::from_folded(&format!("/tin-tuc/bai-viet-{n}"));
-            let addition = Addition { day: DAY, minute: 29_000_000, page: Some(&page), tally: ONE };
+            let addition = Addition { day: DAY, minute: 29_000_000, page: Some(page.as_str()), tally: ONE };
             changes.site(&site("vks")).add(&addition);
         }
         changes

@@ -288,7 +288,7 @@ mod tests {
         let vks = changes.site(&site("vks"));
         let page = PagePath::from_folded("/tin-tuc");
         let tally = Tally { views: 3, visits: 2 };
-        vks.add(&Addition { day: DAY, minute: 29_923_200, page: Some(&page), tally });
+        vks.add(&Addition { day: DAY, minute: 29_923_200, page: Some(page.as_str()), tally });
         vks.visitors.insert(DAY, DayVisitors { count: 2, sketch: None });
         vks.raise_peak(2, UnixMillis(1_795_392_000_000));
         vks.last_beacon = Some(UnixMillis(1_795_392_001_000));

@@ -197,7 +197,7 @@ mod tests {
             let page = PagePath::from_folded(&format!("/{n}"));
             for (day, minute) in [(DAY, n), (DAY.next(), 1_440 + n)] {
                 let tally = Tally { views: 1, visits: 0 };
-                changes.site(&site(id)).add(&Addition { day, minute, page: Some(&page), tally });
+                changes.site(&site(id)).add(&Addition { day, minute, page: Some(page.as_str()), tally });
             }
         }
         changes
