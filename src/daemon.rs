@@ -418,7 +418,7 @@ fn open_rooms(
 ) -> Result<(Keeper, File), DaemonError> {
     let now = clock.now();
     let reasons: Vec<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
-    let metrics = Arc::new(Metrics::new(&reasons, env!("CARGO_PKG_VERSION")));
+    let metrics = Arc::new(Metrics::new(&reasons, &web::protocols(), env!("CARGO_PKG_VERSION")));
     let visitors = Visitors::new(&config.visitor, random()?)?;
     let salts = Arc::new(Salts::open(config.state_directory.join("salts"))?);
     let oldest = now.minus(config.count.visit_window_ms.max(longest_online_window(config)));

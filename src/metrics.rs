@@ -30,7 +30,7 @@ pub struct Metrics {
     failed: [IntCounter; KINDS],
     refused: Vec<[IntCounter; KINDS]>,
     malformed: IntCounterVec,
-    by_protocol: IntCounterVec,
+    by_protocol: Vec<(&'static str, IntCounter)>,
     responses: IntCounterVec,
     request_seconds: HistogramVec,
     /// Beacons that named no origin at all and were counted.
@@ -66,10 +66,18 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// A registry with every metric; `reasons` are the labels of the reasons not to count.
+    /// A registry with every metric; `reasons` are the labels of the reasons not to count,
+    /// `protocols` those of the ways that beacons come in.
     #[must_use]
-    pub fn new(reasons: &[&'static str], version: &str) -> Metrics {
+    pub fn new(reasons: &[&'static str], protocols: &[&'static str], version: &str) -> Metrics {
         let r = Registry::new();
+        let by_protocol = counters(
+            &r,
+            "headcount_beacons_by_protocol_total",
+            "Beacons that were understood, by protocol.",
+            &["protocol"],
+        );
+        let by_protocol = |name: &&'static str| (*name, by_protocol.with_label_values(&[*name]));
         let parsed =
             counters(&r, "headcount_beacons_parsed_total", "Beacons that were understood.", &["kind"]);
         let outcomes = counters(
@@ -93,12 +101,7 @@ impl Metrics {
                 "Requests that were no beacon, by the field that was wrong.",
                 &["field"],
             ),
-            by_protocol: counters(
-                &r,
-                "headcount_beacons_by_protocol_total",
-                "Beacons that were understood, by protocol.",
-                &["protocol"],
-            ),
+            by_protocol: protocols.iter().map(by_protocol).collect(),
             responses: counters(
                 &r,
                 "headcount_http_responses_total",
@@ -192,7 +195,9 @@ impl Metrics {
     /// A beacon was understood.
     pub fn parsed(&self, kind: Kind, protocol: &str) {
         self.parsed[kind.index()].inc();
-        self.by_protocol.with_label_values(&[protocol]).inc();
+        if let Some((_, counter)) = self.by_protocol.iter().find(|(name, _)| *name == protocol) {
+            counter.inc();
+        }
     }
 
     /// A beacon was written and taken.

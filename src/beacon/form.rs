@@ -94,16 +94,26 @@ fn unescaped<'a>(field: &'static str, raw: &'a str) -> Result<Cow<'a, str>, Beac
     if !raw.bytes().any(|b| b == b'%' || b == b'+') {
         return Ok(Cow::Borrowed(raw));
     }
-    let whole = |escape: &str| {
-        let digits = escape.as_bytes().get(..2);
-        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-    };
-    if !raw.split('%').skip(1).all(whole) {
-        return Err(BeaconError::Escape { field });
-    }
     let mut bytes = Vec::with_capacity(raw.len());
-    push_form_decoded(raw, &mut bytes);
+    let mut rest = raw.as_bytes();
+    while let [first, behind @ ..] = rest {
+        rest = behind;
+        bytes.push(match first {
+            b'+' => b' ',
+            b'%' => {
+                let (digits, behind) = rest.split_first_chunk().ok_or(BeaconError::Escape { field })?;
+                rest = behind;
+                escaped(*digits).ok_or(BeaconError::Escape { field })?
+            }
+            plain => *plain,
+        });
+    }
     String::from_utf8(bytes).map(Cow::Owned).map_err(|_| BeaconError::Encoding { field })
+}
+
+fn escaped(digits: [u8; 2]) -> Option<u8> {
+    let [high, low] = digits.map(|digit| char::from(digit).to_digit(16).and_then(|d| u8::try_from(d).ok()));
+    Some(high? << 4 | low?)
 }
 
 fn has_control(text: &str) -> bool {

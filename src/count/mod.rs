@@ -57,12 +57,26 @@ pub struct Counts {
 #[derive(Default)]
 struct Index {
     by_id: HashMap<SiteId, Arc<SiteCounts>>,
-    by_number: HashMap<SiteNumber, Arc<SiteCounts>>,
+    /// Numbers are given from 0 on, once each.
+    by_number: Vec<Option<Arc<SiteCounts>>>,
 }
 
 impl Index {
+    fn site(&self, number: SiteNumber) -> Option<&Arc<SiteCounts>> {
+        self.by_number.get(usize::try_from(number.0).ok()?)?.as_ref()
+    }
+
+    fn put(&mut self, site: Arc<SiteCounts>) {
+        let place = usize::try_from(site.number.0).unwrap_or(usize::MAX);
+        if place >= self.by_number.len() {
+            self.by_number.resize(place + 1, None);
+        }
+        self.by_number[place] = Some(Arc::clone(&site));
+        self.by_id.insert(site.id.clone(), site);
+    }
+
     fn online(&self, spot: Spot, change: i64, at: UnixMillis) {
-        if let Some(site) = self.by_number.get(&spot.site) {
+        if let Some(site) = self.site(spot.site) {
             site.online(spot.page, change, at);
         }
     }
@@ -79,14 +93,13 @@ impl Counts {
     /// Puts a site in service, with what was kept of it; a site that is in service already takes
     /// its new configuration and, of what was kept, only what that needs.
     pub fn place(&self, placed: &Placed, kept: &Kept, now: UnixMillis) {
-        if let Some(site) = self.index().by_number.get(&placed.number) {
+        if let Some(site) = self.index().site(placed.number) {
             site.reconfigure(&placed.site, kept, now);
             return;
         }
         let site = Arc::new(SiteCounts::new(placed, kept, self.options.pages_per_site, now));
         let mut sites = self.sites.write().unwrap_or_else(PoisonError::into_inner);
-        sites.by_id.insert(placed.site.id.clone(), Arc::clone(&site));
-        sites.by_number.insert(placed.number, site);
+        sites.put(site);
     }
 
     /// Forgets the numbers of a site whose rows are deleted: should it come back, it begins anew. Who is
@@ -183,7 +196,7 @@ impl Counts {
         theirs.iter().for_each(|opened| difference.entry(*opened).or_default().1 += 1);
         let sites = self.index();
         for (opened, (ours, theirs)) in difference.into_iter().filter(|(_, (ours, theirs))| ours != theirs) {
-            if let Some(site) = sites.by_number.get(&opened.site) {
+            if let Some(site) = sites.site(opened.site) {
                 site.correct_visits(&opened, ours, theirs);
             }
         }
@@ -221,32 +234,32 @@ impl Counts {
     #[must_use]
     pub fn numbers(&self, site: SiteNumber, page: Option<&str>, now: UnixMillis) -> Option<Numbers> {
         self.sweep(now);
-        self.find(site).map(|site| site.numbers(page, now))
+        self.index().site(site).map(|site| site.numbers(page, now))
     }
 
     /// The day of a site that `now` lies in.
     #[must_use]
     pub fn local_day(&self, site: SiteNumber, now: UnixMillis) -> Option<LocalDay> {
-        self.find(site).map(|site| site.local_day(now))
+        self.index().site(site).map(|site| site.local_day(now))
     }
 
     /// A peak that was seen and is not in the journal yet.
     #[must_use]
     pub fn rising(&self, site: SiteNumber) -> Option<(u32, UnixMillis)> {
-        self.find(site).and_then(|site| site.rising())
+        self.index().site(site).and_then(|site| site.rising())
     }
 
     /// Sites with a peak that is not in the journal yet.
     #[must_use]
     pub fn all_rising(&self) -> Vec<(SiteId, u32, UnixMillis)> {
         let rising = |site: &Arc<SiteCounts>| site.rising().map(|(count, at)| (site.id.clone(), count, at));
-        self.index().by_number.values().filter_map(rising).collect()
+        self.index().by_number.iter().flatten().filter_map(rising).collect()
     }
 
     /// Pages with a slot of their own, and the last counted beacon of a site.
     #[must_use]
     pub fn extent(&self, site: SiteNumber) -> Option<(usize, Option<UnixMillis>)> {
-        self.find(site).map(|site| site.extent())
+        self.index().site(site).map(|site| site.extent())
     }
 
     /// The visitors of a day, as the fold found them.
@@ -261,10 +274,6 @@ impl Counts {
         if let Some(site) = self.index().by_id.get(site) {
             site.adjust(day, figure, amount);
         }
-    }
-
-    fn find(&self, site: SiteNumber) -> Option<Arc<SiteCounts>> {
-        self.index().by_number.get(&site).cloned()
     }
 
     fn index(&self) -> RwLockReadGuard<'_, Index> {

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
-use siphasher::sip::SipHasher24;
+use siphasher::sip::SipHasher13;
 use woothee::parser::{Parser, WootheeResult};
 
 /// The bytes of a user agent that are looked at; real ones have 100 to 400.
@@ -48,7 +48,7 @@ impl Agents {
 
     /// Whether `agent` is a robot's. No user agent at all is one.
     pub(super) fn is_robot(&self, agent: &[u8]) -> bool {
-        let hash = SipHasher24::new_with_key(&self.key).hash(agent);
+        let hash = SipHasher13::new_with_key(&self.key).hash(agent);
         let shard = &self.shards[usize::try_from(hash >> 60).unwrap_or(0)];
         if let Some(verdict) = locked(shard).find(hash, self.generation_max) {
             return verdict;

@@ -5,7 +5,7 @@ use hyper::HeaderMap;
 use super::Rooms;
 use super::reply::{self, Refusal, Reply};
 use super::worker::Worker;
-use crate::beacon::{AnswerKind, Beacon, Protocol, Request};
+use crate::beacon::{AnswerKind, Beacon, PROTOCOLS, Protocol, Request};
 use crate::guard::{Outcome, Reason};
 use crate::sites::{Placed, Site};
 use crate::snippet::{self, View};
@@ -14,6 +14,12 @@ use crate::words::{Kind, Numbers, PagePath, Touch, UnixMillis};
 
 /// The protocol label of views that a fetched snippet counts.
 const EMBEDDED: &str = "embedded";
+
+/// The protocol labels of every way that beacons come in.
+#[must_use]
+pub fn protocols() -> Vec<&'static str> {
+    PROTOCOLS.iter().map(|protocol| protocol.name).chain([EMBEDDED]).collect()
+}
 
 /// A beacon that was dealt with: what became of it, and what to show.
 pub(super) struct Dealt {
@@ -64,28 +70,28 @@ async fn deal(
     peer: &Peer,
 ) -> Result<Dealt, Refusal> {
     let now = rooms.clock.now();
-    let placed = rooms.sites().find(&beacon.site).cloned().ok_or(Refusal::UnknownSite)?;
+    let placed = rooms.site(&beacon.site).ok_or(Refusal::UnknownSite)?;
     let page = page_of(beacon, &placed.site).inspect_err(|_| rooms.metrics.malformed("u"))?;
     rooms.metrics.parsed(beacon.kind, protocol);
     let admitted = admit(rooms, &placed, beacon, headers, peer, now);
-    let outcome = match admitted {
+    let (outcome, now) = match admitted {
         Err(reason) => {
             rooms.metrics.refused(beacon.kind, reason.index());
             rooms.refusals.note(placed.number, reason, now);
-            Outcome::Refused(reason)
+            (Outcome::Refused(reason), now)
         }
         Ok(who) => {
             let page = page.as_ref().map(PagePath::as_str);
-            if !worker.commit(&touch(beacon, &placed.site, &who, page, now)).await {
+            let Some(written) = worker.commit(&touch(beacon, &placed.site, &who, page, now)).await else {
                 rooms.metrics.failed(beacon.kind);
                 return Err(Refusal::Unwritten);
-            }
+            };
             rooms.metrics.counted(beacon.kind);
-            Outcome::Counted
+            (Outcome::Counted, written)
         }
     };
     let page = page.as_ref().map(PagePath::as_str);
-    let numbers = rooms.counts.numbers(placed.number, page, rooms.clock.now()).ok_or(Refusal::UnknownSite)?;
+    let numbers = rooms.counts.numbers(placed.number, page, now).ok_or(Refusal::UnknownSite)?;
     Ok(Dealt { placed, outcome, numbers })
 }
 

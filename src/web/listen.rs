@@ -221,19 +221,11 @@ async fn connection(
     let Ok(local) = stream.local_addr() else { return };
     stream.set_nodelay(true).ok();
     let ends = Ends { peer, local };
-    let answered = Arc::new(AtomicU64::new(0));
-    let service = service_fn({
-        let (rooms, worker, measured, answered) =
-            (Arc::clone(rooms), Arc::clone(worker), Arc::clone(measured), Arc::clone(&answered));
-        move |request| {
-            let (rooms, worker, measured, answered) =
-                (Arc::clone(&rooms), Arc::clone(&worker), Arc::clone(&measured), Arc::clone(&answered));
-            async move {
-                let reply = route::answer(&rooms, &worker, &measured, request, ends).await;
-                answered.fetch_add(1, Ordering::Relaxed);
-                Ok::<_, Infallible>(reply)
-            }
-        }
+    let answered = AtomicU64::new(0);
+    let service = service_fn(|request| async {
+        let reply = route::answer(rooms, worker, measured, request, ends).await;
+        answered.fetch_add(1, Ordering::Relaxed);
+        Ok::<_, Infallible>(reply)
     });
     let connection = http1::Builder::new()
         .half_close(true)

@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 pub use admin::serve_admin;
+pub use hit::protocols;
 pub use listen::{BindError, bind, bind_shared, serve};
 pub use worker::{Committer, Worker};
 
@@ -28,7 +29,7 @@ use crate::count::Counts;
 use crate::guard::{Guard, Reason};
 use crate::metrics::Metrics;
 use crate::salt::Salts;
-use crate::sites::{SiteNumber, Sites};
+use crate::sites::{Placed, SiteNumber, Sites};
 use crate::visitor::{SiteSalts, Visitors};
 use crate::words::UnixMillis;
 
@@ -124,6 +125,11 @@ impl Rooms {
     #[must_use]
     pub fn sites(&self) -> Arc<Sites> {
         Arc::clone(&self.sites.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The site of that name, if it is in force.
+    fn site(&self, id: &str) -> Option<Placed> {
+        self.sites.read().unwrap_or_else(PoisonError::into_inner).find(id).cloned()
     }
 
     /// Puts other sites in force; every one of them must be in its place in the counts already.

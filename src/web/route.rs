@@ -1,6 +1,6 @@
 //! One table: path -> what serves it.
 
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::{Method, Request};
 use std::net::SocketAddr;
@@ -120,12 +120,21 @@ async fn beacon_method(method: &Method, body: Incoming) -> Result<(beacon::Metho
             if body.size_hint().lower() > u64::try_from(BODY_BYTES_MAX).unwrap_or(u64::MAX) {
                 return Err(Refusal::TooLarge(BODY_BYTES_MAX));
             }
-            match Limited::new(body, BODY_BYTES_MAX).collect().await {
-                Ok(body) => Ok((beacon::Method::Post, body.to_bytes())),
-                Err(error) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge(BODY_BYTES_MAX)),
-                Err(_) => Err(Refusal::Body),
-            }
+            whole(body).await.map(|body| (beacon::Method::Post, body))
         }
         _ => Err(Refusal::Method("GET, POST")),
     }
+}
+
+/// The whole body. Nearly every one comes in one piece, which is taken as it is.
+async fn whole(mut body: Incoming) -> Result<Bytes, Refusal> {
+    let mut whole = Bytes::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(piece) = frame.map_err(|_| Refusal::Body)?.into_data() else { continue };
+        if whole.len() + piece.len() > BODY_BYTES_MAX {
+            return Err(Refusal::TooLarge(BODY_BYTES_MAX));
+        }
+        whole = if whole.is_empty() { piece } else { [whole, piece].concat().into() };
+    }
+    Ok(whole)
 }

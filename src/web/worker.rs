@@ -51,7 +51,8 @@ struct Turn(Mutex<TurnState>);
 
 #[derive(Default)]
 struct TurnState {
-    written: Option<bool>,
+    /// When it ended, and whether its records were written.
+    ended: Option<(UnixMillis, bool)>,
     waiting: Vec<Waker>,
 }
 
@@ -69,7 +70,7 @@ impl Default for Worker {
 
 impl Worker {
     /// Puts the record of a counted beacon into this turn. The future ends when the turn is over
-    /// and says whether the record was written.
+    /// and gives its moment if the record was written.
     pub fn commit(&self, touch: &Touch<'_>) -> Committed {
         Committed(self.gather(&Record::Touch(*touch), touch.at))
     }
@@ -143,7 +144,7 @@ impl Worker {
                 committer.complain(error, count, now);
             }
         }
-        turn.end(written.is_ok());
+        turn.end(now, written.is_ok());
         committer.spare = records;
         committer.spare.clear();
         Some(written.is_ok())
@@ -204,25 +205,25 @@ fn fresh_stream() -> StreamId {
 }
 
 impl Turn {
-    fn end(&self, written: bool) {
+    fn end(&self, now: UnixMillis, written: bool) {
         let mut state = lock(&self.0);
-        state.written = Some(written);
+        state.ended = Some((now, written));
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
         waiting.into_iter().for_each(Waker::wake);
     }
 }
 
-/// Ends when the turn is over: `true` if its records were written.
+/// Ends when the turn is over, with its moment; `None` if its records were not written.
 pub struct Committed(Arc<Turn>);
 
 impl Future for Committed {
-    type Output = bool;
+    type Output = Option<UnixMillis>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<bool> {
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = lock(&self.0.0);
-        if let Some(written) = state.written {
-            return Poll::Ready(written);
+        if let Some((now, written)) = state.ended {
+            return Poll::Ready(written.then_some(now));
         }
         state.waiting.push(context.waker().clone());
         Poll::Pending
