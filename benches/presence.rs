@@ -96,7 +96,7 @@ fn one(visitors: u64, sites: u64, folded: bool) -> Result<()> {
         if let (Some(fold), Some(writer)) = (&mut fold, &mut writer) {
             let mut cut = Cut { published: BTreeMap::new(), opened: std::mem::take(&mut opened) };
             if !records.is_empty() {
-                writer.write(&records, now, StreamId(turn))?;
+                writer.write(&records, now, || StreamId(turn))?;
                 cut.published.extend(writer.publish(now));
             }
             fold.run(vec![cut], &counts, now)?;
@@ -166,6 +166,7 @@ fn put(n: u64, names: &[String], at: UnixMillis, records: &mut Vec<u8>) {
         day: Day(20_833),
         visitor: VisitorId(spread(n)),
         previous: None,
+        in_visit: false,
         since_last_ms: 0,
         page: Some(&page),
     };

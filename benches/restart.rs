@@ -76,7 +76,7 @@ fn write(directory: &Path, records: u64) -> Result<()> {
         if n % RECORDS_PER_WRITE == RECORDS_PER_WRITE - 1 || n == records - 1 {
             stream += 1;
             let writer = &mut writers[usize::try_from(stream % STREAMS)?];
-            writer.write(&buffer, at, StreamId(stream))?;
+            writer.write(&buffer, at, || StreamId(stream))?;
             writer.publish(at);
             buffer.clear();
         }
@@ -96,6 +96,7 @@ fn put(n: u64, at: UnixMillis, buffer: &mut Vec<u8>) {
         day: Day(20_833),
         visitor: VisitorId(spread(visitor)),
         previous: None,
+        in_visit: false,
         since_last_ms: if kind == Kind::Leave { 5_000 } else { 0 },
         page: Some(&page),
     };

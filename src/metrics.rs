@@ -5,6 +5,8 @@
 //! asked for, because a child of a metric vector costs more memory than a quiet site. The room knows
 //! no other: those who count call its methods, those who are measured are asked by the admin page.
 
+use std::fmt::Write;
+
 use prometheus::core::Collector;
 use prometheus::{
     Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts,
@@ -25,12 +27,7 @@ const KINDS: usize = Kind::ALL.len();
 /// Everything that is counted about the process.
 pub struct Metrics {
     registry: Registry,
-    parsed: [IntCounter; KINDS],
-    counted: [IntCounter; KINDS],
-    failed: [IntCounter; KINDS],
-    refused: Vec<[IntCounter; KINDS]>,
-    malformed: IntCounterVec,
-    by_protocol: Vec<(&'static str, IntCounter)>,
+    beacons: Beacons,
     responses: IntCounterVec,
     request_seconds: HistogramVec,
     /// Beacons that named no origin at all and were counted.
@@ -65,161 +62,121 @@ pub struct Metrics {
     pub workers_stalled: IntGauge,
 }
 
+/// What is counted about beacons, each counter found without looking up a label.
+struct Beacons {
+    parsed: [IntCounter; KINDS],
+    counted: [IntCounter; KINDS],
+    failed: [IntCounter; KINDS],
+    refused: Vec<[IntCounter; KINDS]>,
+    malformed: IntCounterVec,
+    by_protocol: Vec<(&'static str, IntCounter)>,
+}
+
+impl Beacons {
+    fn new(r: &Registry, reasons: &[&'static str], protocols: &[&'static str]) -> Beacons {
+        let help = "Beacons that were understood, by protocol.";
+        let by_protocol = counters(r, "beacons_by_protocol_total", help, &["protocol"]);
+        let by_protocol = |name: &&'static str| (*name, by_protocol.with_label_values(&[*name]));
+        let parsed = counters(r, "beacons_parsed_total", "Beacons that were understood.", &["kind"]);
+        let help = "Beacons by outcome; parsed = counted + refused + failed.";
+        let outcomes = counters(r, "beacons_total", help, &["kind", "outcome", "reason"]);
+        let outcome = |outcome: &str, reason: &str| {
+            Kind::ALL.map(|kind| outcomes.with_label_values(&[kind.as_str(), outcome, reason]))
+        };
+        let help = "Requests that were no beacon, by the field that was wrong.";
+        Beacons {
+            parsed: Kind::ALL.map(|kind| parsed.with_label_values(&[kind.as_str()])),
+            counted: outcome("counted", ""),
+            failed: outcome("failed", "journal"),
+            refused: reasons.iter().map(|reason| outcome("refused", reason)).collect(),
+            malformed: counters(r, "beacons_malformed_total", help, &["field"]),
+            by_protocol: protocols.iter().map(by_protocol).collect(),
+        }
+    }
+}
+
 impl Metrics {
     /// A registry with every metric; `reasons` are the labels of the reasons not to count,
     /// `protocols` those of the ways that beacons come in.
     #[must_use]
     pub fn new(reasons: &[&'static str], protocols: &[&'static str], version: &str) -> Metrics {
         let r = Registry::new();
-        let by_protocol = counters(
-            &r,
-            "headcount_beacons_by_protocol_total",
-            "Beacons that were understood, by protocol.",
-            &["protocol"],
-        );
-        let by_protocol = |name: &&'static str| (*name, by_protocol.with_label_values(&[*name]));
-        let parsed =
-            counters(&r, "headcount_beacons_parsed_total", "Beacons that were understood.", &["kind"]);
-        let outcomes = counters(
-            &r,
-            "headcount_beacons_total",
-            "Beacons by outcome; parsed = counted + refused + failed.",
-            &["kind", "outcome", "reason"],
-        );
-        let outcome = |outcome: &str, reason: &str| {
-            Kind::ALL.map(|kind| outcomes.with_label_values(&[kind.as_str(), outcome, reason]))
-        };
         build_info(&r, version);
+        let help = "Answers by route and class of status.";
+        let responses = counters(&r, "http_responses_total", help, &["route", "status"]);
+        let help = "Folds, adjustments and prunings that the store refused.";
+        let store_errors = counter(&r, "store_errors_total", help);
+        let help = "Counted beacons with neither Origin nor Referer nor a host in u.";
+        let without_origin = counter(&r, "beacons_without_origin_total", help);
+        let help = "Beacons from a trusted proxy that did not name the client.";
+        let forwarding_missing = counter(&r, "forwarding_missing_total", help);
+        let help = "Beacons with a forwarding header from a peer that is not trusted.";
+        let forwarding_ignored = counter(&r, "forwarding_ignored_total", help);
+        let help = "Connections closed because connections_max was reached.";
+        let connections_refused = counter(&r, "http_connections_refused_total", help);
+        let help = "Whether the configuration in force is the latest one.";
+        let reload_successful = gauge(&r, "config_last_reload_successful", help);
+        let help = "When the configuration in force was taken over.";
+        let reload_success_time = moment(&r, "config_last_reload_success_timestamp_seconds", help);
+        let help = "Workers whose loop has not turned for five seconds.";
+        let workers_stalled = gauge(&r, "workers_stalled", help);
+        let help = "When the store last took a fold.";
+        let store_last_success = moment(&r, "store_last_success_timestamp_seconds", help);
         Metrics {
-            parsed: Kind::ALL.map(|kind| parsed.with_label_values(&[kind.as_str()])),
-            counted: outcome("counted", ""),
-            failed: outcome("failed", "journal"),
-            refused: reasons.iter().map(|reason| outcome("refused", reason)).collect(),
-            malformed: counters(
-                &r,
-                "headcount_beacons_malformed_total",
-                "Requests that were no beacon, by the field that was wrong.",
-                &["field"],
-            ),
-            by_protocol: protocols.iter().map(by_protocol).collect(),
-            responses: counters(
-                &r,
-                "headcount_http_responses_total",
-                "Answers by route and class of status.",
-                &["route", "status"],
-            ),
-            request_seconds: register(
-                &r,
-                HistogramVec::new(
-                    HistogramOpts::new(
-                        "headcount_http_request_duration_seconds",
-                        "From a request's head to its answer.",
-                    )
-                    .buckets(REQUEST_SECONDS.to_vec()),
-                    &["route"],
-                ),
-            ),
-            without_origin: counter(
-                &r,
-                "headcount_beacons_without_origin_total",
-                "Counted beacons with neither Origin nor Referer nor a host in u.",
-            ),
-            forwarding_missing: counter(
-                &r,
-                "headcount_forwarding_missing_total",
-                "Beacons from a trusted proxy that did not name the client.",
-            ),
-            forwarding_ignored: counter(
-                &r,
-                "headcount_forwarding_ignored_total",
-                "Beacons with a forwarding header from a peer that is not trusted.",
-            ),
-            connections: gauge(&r, "headcount_http_connections", "Open connections."),
-            connections_refused: counter(
-                &r,
-                "headcount_http_connections_refused_total",
-                "Connections closed because connections_max was reached.",
-            ),
-            accept_errors: counter(
-                &r,
-                "headcount_http_accept_errors_total",
-                "Accepts that the system refused.",
-            ),
+            beacons: Beacons::new(&r, reasons, protocols),
+            responses,
+            request_seconds: request_seconds(&r),
+            without_origin,
+            forwarding_missing,
+            forwarding_ignored,
+            connections: gauge(&r, "http_connections", "Open connections."),
+            connections_refused,
+            accept_errors: counter(&r, "http_accept_errors_total", "Accepts that the system refused."),
             journal_write_errors: counter(
                 &r,
-                "headcount_journal_write_errors_total",
-                "Turns whose records could not be written.",
+                "journal_write_errors_total",
+                "Turns that could not be written.",
             ),
-            journal_writes: counter(&r, "headcount_journal_writes_total", "Turns that were written."),
-            journal_records: counter(&r, "headcount_journal_records_total", "Records that were written."),
-            fold_seconds: register(
-                &r,
-                Histogram::with_opts(
-                    HistogramOpts::new("headcount_fold_duration_seconds", "Time that a fold took.")
-                        .buckets(FOLD_SECONDS.to_vec()),
-                ),
-            ),
-            store_errors: counter(
-                &r,
-                "headcount_store_errors_total",
-                "Folds, adjustments and prunings that the store refused.",
-            ),
-            store_last_success: register(
-                &r,
-                Gauge::new(
-                    "headcount_store_last_success_timestamp_seconds",
-                    "When the store last took a fold.",
-                ),
-            ),
-            reload_successful: gauge(
-                &r,
-                "headcount_config_last_reload_successful",
-                "Whether the configuration in force is the latest one.",
-            ),
-            reload_success_time: register(
-                &r,
-                Gauge::new(
-                    "headcount_config_last_reload_success_timestamp_seconds",
-                    "When the configuration in force was taken over.",
-                ),
-            ),
-            workers_stalled: gauge(
-                &r,
-                "headcount_workers_stalled",
-                "Workers whose loop has not turned for five seconds.",
-            ),
+            journal_writes: counter(&r, "journal_writes_total", "Turns that were written."),
+            journal_records: counter(&r, "journal_records_total", "Records that were written."),
+            fold_seconds: fold_seconds(&r),
+            store_errors,
+            store_last_success,
+            reload_successful,
+            reload_success_time,
+            workers_stalled,
             registry: r,
         }
     }
 
     /// A beacon was understood.
     pub fn parsed(&self, kind: Kind, protocol: &str) {
-        self.parsed[kind.index()].inc();
-        if let Some((_, counter)) = self.by_protocol.iter().find(|(name, _)| *name == protocol) {
+        self.beacons.parsed[kind.index()].inc();
+        if let Some((_, counter)) = self.beacons.by_protocol.iter().find(|(name, _)| *name == protocol) {
             counter.inc();
         }
     }
 
     /// A beacon was written and taken.
     pub fn counted(&self, kind: Kind) {
-        self.counted[kind.index()].inc();
+        self.beacons.counted[kind.index()].inc();
     }
 
     /// A beacon could not be written.
     pub fn failed(&self, kind: Kind) {
-        self.failed[kind.index()].inc();
+        self.beacons.failed[kind.index()].inc();
     }
 
     /// A beacon was not counted, for the reason at this place in the list of reasons.
     pub fn refused(&self, kind: Kind, reason: usize) {
-        if let Some(counters) = self.refused.get(reason) {
+        if let Some(counters) = self.beacons.refused.get(reason) {
             counters[kind.index()].inc();
         }
     }
 
     /// A request to a beacon's path was no beacon.
     pub fn malformed(&self, field: &str) {
-        self.malformed.with_label_values(&[field]).inc();
+        self.beacons.malformed.with_label_values(&[field]).inc();
     }
 
     /// The time histogram and the counters of a route, to be kept by those who use them often.
@@ -276,7 +233,7 @@ impl Family {
     pub fn line(&mut self, labels: &[(&str, &str)], value: impl std::fmt::Display) {
         let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
         let braces = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
-        self.text.push_str(&format!("{}{braces} {value}\n", self.name));
+        writeln!(self.text, "{}{braces} {value}", self.name).expect("a String takes whatever is written");
     }
 
     /// The lines as text.
@@ -292,16 +249,34 @@ fn register<C: Collector + Clone + 'static>(registry: &Registry, made: prometheu
     collector
 }
 
+/// What every name of ours begins with.
+const PREFIX: &str = "headcount_";
+
 fn counter(registry: &Registry, name: &str, help: &str) -> IntCounter {
-    register(registry, IntCounter::new(name, help))
+    register(registry, IntCounter::new(format!("{PREFIX}{name}"), help))
 }
 
 fn gauge(registry: &Registry, name: &str, help: &str) -> IntGauge {
-    register(registry, IntGauge::new(name, help))
+    register(registry, IntGauge::new(format!("{PREFIX}{name}"), help))
+}
+
+fn moment(registry: &Registry, name: &str, help: &str) -> Gauge {
+    register(registry, Gauge::new(format!("{PREFIX}{name}"), help))
 }
 
 fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
-    register(registry, IntCounterVec::new(Opts::new(name, help), labels))
+    register(registry, IntCounterVec::new(Opts::new(format!("{PREFIX}{name}"), help), labels))
+}
+
+fn request_seconds(registry: &Registry) -> HistogramVec {
+    let name = "headcount_http_request_duration_seconds";
+    let options = HistogramOpts::new(name, "From a request's head to its answer.");
+    register(registry, HistogramVec::new(options.buckets(REQUEST_SECONDS.to_vec()), &["route"]))
+}
+
+fn fold_seconds(registry: &Registry) -> Histogram {
+    let options = HistogramOpts::new("headcount_fold_duration_seconds", "Time that a fold took.");
+    register(registry, Histogram::with_opts(options.buckets(FOLD_SECONDS.to_vec())))
 }
 
 fn build_info(registry: &Registry, version: &str) {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use headcount::count::{Counts, Options as CountOptions};
 use headcount::fold::{Fold, Options as FoldOptions};
-use headcount::journal::{self, Ack, Disk, Faults, Journal, Reading, SimulatedDisk, merge};
+use headcount::journal::{self, Ack, Faults, Journal, Reading, SimulatedDisk, merge};
 use headcount::keeper::kept;
 use headcount::metrics::Metrics;
 use headcount::rows::LocalDay;
@@ -129,7 +129,7 @@ impl Machine {
         })
         .unwrap();
         let workers = (0..2).map(|_| (Worker::default(), Committer::new(journal.writer()))).collect();
-        let metrics = Metrics::new(&[], "test");
+        let metrics = Metrics::new(&[], &[], "test");
         self.life = Some(Life { fold, counts, workers, metrics });
     }
 
@@ -417,7 +417,7 @@ fn a_torn_end_after_a_power_cut_loses_nothing_that_was_synced() {
         };
         let (journal, _) = Journal::open(options.clone(), Arc::new(disk.clone())).unwrap();
         let mut committer = Committer::new(journal.writer());
-        let (worker, metrics) = (Worker::default(), Metrics::new(&[], "test"));
+        let (worker, metrics) = (Worker::default(), Metrics::new(&[], &[], "test"));
         let options_of_counts =
             CountOptions { visit_window_ms: VISIT_WINDOW, pages_per_site: 10, presence_max: 10 };
         let counts = Counts::new(options_of_counts, UnixMillis(START));
@@ -441,7 +441,7 @@ fn a_torn_end_after_a_power_cut_loses_nothing_that_was_synced() {
             answered += u64::from(worker.turn(&mut committer, &counts, &metrics, at) == Some(true));
         }
         disk.cut_power(|unsynced| kept.min(unsynced));
-        let (_, found) = Journal::open(options, Arc::new(disk.clone()) as Arc<dyn Disk>).unwrap();
+        let (_, found) = Journal::open(options, Arc::new(disk.clone())).unwrap();
         assert_eq!((answered, found.records), (5, 5), "kept {kept} bytes");
     }
 }

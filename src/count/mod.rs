@@ -192,8 +192,12 @@ impl Counts {
     /// the very end of the visit window.
     pub fn correct(&self, ours: &[Opened], theirs: &[Opened]) {
         let mut difference: HashMap<Opened, (u64, u64)> = HashMap::new();
-        ours.iter().for_each(|opened| difference.entry(*opened).or_default().0 += 1);
-        theirs.iter().for_each(|opened| difference.entry(*opened).or_default().1 += 1);
+        for opened in ours {
+            difference.entry(*opened).or_default().0 += 1;
+        }
+        for opened in theirs {
+            difference.entry(*opened).or_default().1 += 1;
+        }
         let sites = self.index();
         for (opened, (ours, theirs)) in difference.into_iter().filter(|(_, (ours, theirs))| ours != theirs) {
             if let Some(site) = sites.site(opened.site) {
@@ -208,7 +212,9 @@ impl Counts {
         self.presence.sweep(now, |spot| went.push(spot));
         if !went.is_empty() {
             let sites = self.index();
-            went.into_iter().for_each(|spot| sites.online(spot, -1, now));
+            for spot in went {
+                sites.online(spot, -1, now);
+            }
         }
     }
 

@@ -203,11 +203,15 @@ impl SiteCounts {
         let day = day.filter(|day| *day <= live.calendar.day());
         if amount >= 0 {
             live.total += tally;
-            day.into_iter().for_each(|day| live.calendar.add(day, tally));
+            if let Some(day) = day {
+                live.calendar.add(day, tally);
+            }
         } else {
             live.total.views = live.total.views.saturating_sub(tally.views);
             live.total.visits = live.total.visits.saturating_sub(tally.visits);
-            day.into_iter().for_each(|day| live.calendar.take_away(day, tally));
+            if let Some(day) = day {
+                live.calendar.take_away(day, tally);
+            }
         }
     }
 

@@ -232,8 +232,8 @@ mod tests {
             site,
             day: Day(20_000),
             visitor: VisitorId(numbers[1]),
-            in_visit: numbers[2] % 3 == 0,
-            previous: (numbers[2] % 2 == 0).then_some(VisitorId(numbers[2])),
+            in_visit: numbers[2].is_multiple_of(3),
+            previous: numbers[2].is_multiple_of(2).then_some(VisitorId(numbers[2])),
             since_last_ms: if kind == Kind::Leave { 1_234 } else { 0 },
             page,
         })

@@ -273,16 +273,6 @@ impl Reply {
 
 /// A GET as an ordinary browser sends it; headers given here come last and replace nothing.
 pub fn get(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Reply {
-    let agent =
-        if headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("user-agent")) { "" } else { FIREFOX };
-    let mut request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
-    if !agent.is_empty() {
-        request = format!("{request}User-Agent: {agent}\r\n");
-    }
-    for (name, value) in headers {
-        request = format!("{request}{name}: {value}\r\n");
-    }
-    exchange(address, format!("{request}\r\n").as_bytes())
     let mut lines = vec![format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close")];
     if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("user-agent")) {
         lines.push(format!("User-Agent: {FIREFOX}"));
