@@ -56,6 +56,7 @@ impl Model {
         let before = (self.counted.len(), self.refused.len());
         while !enough(self.counted.len() - before.0, self.refused.len() - before.1) {
             let n = self.counted.len() + self.refused.len();
+            assert!(n < 20_000, "the disk does not fill, or never gets room again");
             let page = format!("/page/with-a-name-that-takes-some-room-in-the-journal/{n}");
             let reply = wires[n % 2].ask(&browser(&format!("/hit?s=demo&u={page}"), "10.1.2.3")).unwrap();
             if reply.status == 503 {

@@ -128,6 +128,8 @@ fn check(daemon: &Daemon, models: &mut BTreeMap<&'static str, Model>, sent: Vec<
         for path in ["/total/visits", "/today/visits", "/last_24_hours/visits", "/online"] {
             assert_eq!(number(path), model.visitors(), "{about}: {site} {path}");
         }
+        // A new peak is shown once it is a record, within the second.
+        wait_for(|| (daemon.numbers(site)["peak_online"]["count"] == model.visitors()).then_some(()));
     }
 }
 
