@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::client::{Wire, browser, counted, noon, sums};
+use crate::support::client::{Wire, browser, counted, logged, noon, sums};
 use crate::support::{Daemon, wait_for};
 
 /// A small disk, mounted for as long as this lives.
@@ -56,6 +56,7 @@ impl Model {
         let before = (self.counted.len(), self.refused.len());
         while !enough(self.counted.len() - before.0, self.refused.len() - before.1) {
             let n = self.counted.len() + self.refused.len();
+            assert!(n < 20_000, "the disk does not fill, or never gets room again");
             let page = format!("/page/with-a-name-that-takes-some-room-in-the-journal/{n}");
             let reply = wires[n % 2].ask(&browser(&format!("/hit?s=demo&u={page}"), "10.1.2.3")).unwrap();
             if reply.status == 503 {
@@ -115,9 +116,7 @@ fn a_full_disk_refuses_beacons_with_the_reason_and_recovers_by_itself() {
         wait_for(|| (errors() >= before + 4.0).then_some(()));
         assert_eq!(daemon.admin_get("/readyz").status, 503);
         assert_eq!(daemon.admin_get("/healthz").status, 200);
-        assert!(
-            daemon.log().contains("beacons are answered with 503 until the journal can be written again")
-        );
+        logged(&daemon, "beacons are answered with 503 until the journal can be written again");
         model.check(&daemon);
         std::fs::remove_file(filler).unwrap();
         // Nobody sends anything: it finds out by itself.

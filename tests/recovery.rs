@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::support::client::{Dice, Wire, browser, counted, noon};
+use crate::support::client::{Dice, Wire, browser, counted, logged, noon};
 use crate::support::{Daemon, wait_for};
 
 const SITES: [&str; 3] = ["north", "centre", "south"];
@@ -128,6 +128,8 @@ fn check(daemon: &Daemon, models: &mut BTreeMap<&'static str, Model>, sent: Vec<
         for path in ["/total/visits", "/today/visits", "/last_24_hours/visits", "/online"] {
             assert_eq!(number(path), model.visitors(), "{about}: {site} {path}");
         }
+        // A new peak is shown once it is a record, within the second.
+        wait_for(|| (daemon.numbers(site)["peak_online"]["count"] == model.visitors()).then_some(()));
     }
 }
 
@@ -238,7 +240,7 @@ fn a_store_that_refuses_is_told_and_costs_nothing() {
     assert!(daemon.metric("headcount_store_errors_total") > 0.0);
     drop(held);
     wait_for(|| (daemon.admin_get("/readyz").text() == "ready\n").then_some(()));
-    assert!(daemon.log().contains("the store takes folds again"), "{}", daemon.log());
+    logged(&daemon, "the store takes folds again");
     daemon.kill();
     daemon.restart();
     assert_eq!(daemon.numbers("north")["total"]["views"], 2);
@@ -296,8 +298,8 @@ fn a_torn_end_is_cut_off_and_reported() {
     assert!(said.contains(&format!("torn at byte {} of {}", whole.len(), torn.len())), "{said}");
     daemon.restart();
     assert_eq!(daemon.numbers("demo")["total"]["views"], 20);
-    let log = daemon.log();
-    let line = log.lines().find(|line| line.contains("torn end")).unwrap_or_else(|| panic!("{log}"));
+    let log = logged(&daemon, "torn end");
+    let line = log.lines().find(|line| line.contains("torn end")).unwrap();
     assert!(line.contains("WARN") && line.contains(&stream.display().to_string()), "{line}");
     assert!(line.contains(&format!("offset={}", whole.len())) && line.contains("bytes=20"), "{line}");
     assert_eq!(fs::read(&stream).unwrap(), whole);
@@ -312,7 +314,7 @@ fn a_stream_that_ends_within_its_header_is_cut_off_and_reported() {
     let said = daemon.print("journal check", &[]);
     assert!(said.contains("0123456789abcdef.hcj: 0 records, torn at byte 0 of 20"), "{said}");
     daemon.restart();
-    assert!(daemon.log().contains("0123456789abcdef.hcj offset=0 bytes=20"), "{}", daemon.log());
+    logged(&daemon, "0123456789abcdef.hcj offset=0 bytes=20");
     assert_eq!(daemon.numbers("demo")["total"]["views"], 20);
     assert!(!torn.exists());
 }

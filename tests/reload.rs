@@ -5,7 +5,7 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::support::client::{Wire, browser, counted, sums};
+use crate::support::client::{Wire, browser, counted, logged, sums};
 use crate::support::{Daemon, wait_for};
 
 const GENERAL: &str = "[limits]\nviews_per_network_per_second = 0\nnew_visitors_per_network_per_hour = 0\n";
@@ -138,7 +138,7 @@ fn a_bad_configuration_leaves_the_old_one_in_force_and_says_where_it_is_wrong() 
     });
     assert!(!serves(&daemon, "new"));
     assert_eq!(daemon.numbers("stays")["total"]["views"], sent);
-    let log = wait_for(|| daemon.log().contains("stays in force").then(|| daemon.log()));
+    let log = logged(&daemon, "stays in force");
     let file = daemon.configuration().display().to_string();
     for expected in [
         format!("ERROR {file}:5: site[1].id = \"BAD\""),
@@ -150,7 +150,7 @@ fn a_bad_configuration_leaves_the_old_one_in_force_and_says_where_it_is_wrong() 
     }
     configure(&daemon, "no toml at all");
     daemon.signal("HUP");
-    wait_for(|| daemon.log().contains(&format!("{file}:4: ")).then_some(()));
+    logged(&daemon, &format!("{file}:4: "));
     configure(&daemon, &format!("{}{}", site("stays"), site("new")));
     wait_for(|| serves(&daemon, "new").then_some(()));
     wait_for(|| (daemon.metric(SUCCESSFUL) > 0.5).then_some(()));
@@ -163,6 +163,5 @@ fn a_key_that_needs_a_restart_is_named() {
     fs::write(daemon.configuration(), text).unwrap();
     daemon.signal("HUP");
     wait_for(|| serves(&daemon, "new").then_some(()));
-    let log = daemon.log();
-    assert!(log.contains("WARN a changed key needs a restart key=\"visit_window\""), "{log}");
+    logged(&daemon, "WARN a changed key needs a restart key=\"visit_window\"");
 }

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use super::{Daemon, FIREFOX, PATIENCE, Reply, parse};
+use super::{Daemon, FIREFOX, PATIENCE, Reply, parse, wait_for};
 
 /// A connection that stays open: requests go out, replies come back in their order.
 pub struct Wire {
@@ -107,6 +107,11 @@ pub fn sums(daemon: &Daemon, kind: &str) -> Sums {
     };
     assert_eq!(sums.parsed, sums.counted + sums.refused + sums.failed, "{kind}: {sums:?}");
     sums
+}
+
+/// Waits until the log says something, and gives the whole log.
+pub fn logged(daemon: &Daemon, words: &str) -> String {
+    wait_for(|| Some(daemon.log()).filter(|log| log.contains(words)))
 }
 
 /// Chance that can be repeated.
