@@ -195,12 +195,11 @@ impl Fold {
     pub fn tidy(&mut self, now: UnixMillis) -> Result<(), FoldError> {
         let gone = self.journal.forgettable(&self.state.applied, now);
         if !gone.is_empty() {
-            self.store.checkpoint()?;
-            self.journal.forget(&gone)?;
-            self.store.forget_streams(&gone)?;
-            for id in &gone {
-                self.state.applied.remove(id);
-                self.state.read.remove(id);
+            match self.store.checkpoint() {
+                Ok(()) => self.forget(&gone)?,
+                // Somebody reads the database: the streams stay until the next time.
+                Err(StoreError::CheckpointBusy { .. }) => {}
+                Err(error) => return Err(error.into()),
             }
         }
         let today = Day(i32::try_from(now.second() / 86_400).unwrap_or(i32::MAX));
@@ -210,6 +209,16 @@ impl Fold {
             minutes_before: now.minute().saturating_sub(MINUTES_KEPT),
             rows_max: PRUNED_ROWS_MAX,
         })?;
+        Ok(())
+    }
+
+    fn forget(&mut self, gone: &[StreamId]) -> Result<(), FoldError> {
+        self.journal.forget(gone)?;
+        self.store.forget_streams(gone)?;
+        for id in gone {
+            self.state.applied.remove(id);
+            self.state.read.remove(id);
+        }
         Ok(())
     }
 

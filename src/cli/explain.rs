@@ -23,8 +23,8 @@ use crate::words::Salt;
 pub(super) struct Explain {
     /// The path that the beacon asks for, with its query, such as '/hit?s=demo&u=/news'.
     path: String,
-    /// The address that the connection comes from.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    /// The address that the connection comes from: a reader's, or that of a proxy.
+    #[arg(long, value_name = "ADDRESS", default_value = "203.0.113.1")]
     address: IpAddr,
     /// A header of the request, such as 'User-Agent: …'; may be given more than once.
     #[arg(long, value_name = "NAME: VALUE", value_parser = header)]

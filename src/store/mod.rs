@@ -115,6 +115,16 @@ pub enum StoreError {
         /// The version read here.
         known: usize,
     },
+    /// Somebody else has locked the file for longer than we wait.
+    #[error("cannot {doing} in {path}: another program keeps it locked; close that one")]
+    Busy {
+        /// The file.
+        path: PathBuf,
+        /// What was tried.
+        doing: &'static str,
+        /// What `SQLite` said.
+        source: rusqlite::Error,
+    },
     /// The file system cannot share memory between processes, which WAL mode needs.
     #[error("{path} cannot be put into WAL mode (it stays in {mode}); use a local file system")]
     NoWal {
@@ -260,6 +270,7 @@ fn failed(path: &Path, doing: &'static str, source: rusqlite::Error) -> StoreErr
     match source.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => StoreError::NotADatabase { path },
         Some(ErrorCode::DatabaseCorrupt) => StoreError::Damaged { path, doing, source },
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy { path, doing, source },
         Some(ErrorCode::DiskFull) => StoreError::Full { path, doing, source },
         _ => StoreError::Failed { path, doing, source },
     }
