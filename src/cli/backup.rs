@@ -49,8 +49,6 @@ impl Restore {
     pub(super) fn run(self) -> Result<(), Failure> {
         let config = self.settings.load()?;
         let state = &config.state_directory;
-        // Errors about the backup name the file that was given, not the copy.
-        drop(store::Store::open_read_only(&self.file).map_err(|error| failed(&error))?);
         let _lock = lock(state)?;
         let fresh = state.join("headcount.db.restoring");
         remove_if_there(&fresh).map_err(|error| about(&fresh, &error))?;
