@@ -14,9 +14,9 @@ use std::sync::Arc;
 
 use crate::count::{Counts, Opened};
 use crate::journal::{Journal, Reading, merge};
-use crate::rows::{Addition, DayVisitors, RowChanges, Seen, SiteChanges, Sketch, step};
+use crate::rows::{Addition, DayVisitors, OpenVisits, RowChanges, Seen, SiteChanges, Sketch, step};
 use crate::store::{Prune, Store, StoreError};
-use crate::words::{Day, Kind, Record, SiteId, StreamId, Tally, Touch, UnixMillis, VisitorId};
+use crate::words::{Day, Kind, Record, SiteId, StreamId, Tally, Touch, UnixMillis};
 
 /// Records folded before a start hands them to the store: a bound on memory, and the most that is
 /// done again if the start is interrupted.
@@ -83,7 +83,7 @@ pub struct Fold {
 #[derive(Default)]
 struct State {
     /// Visitors in an open visit, and the last moment of each.
-    visits: HashMap<VisitorId, UnixMillis>,
+    visits: OpenVisits,
     sites: HashMap<SiteId, FoldedSite>,
     /// How far each stream was read.
     read: BTreeMap<StreamId, u64>,
@@ -97,7 +97,25 @@ struct FoldedSite {
     changes: SiteChanges,
     changed: bool,
     /// The open days' visitors, and whether they changed.
-    sketches: BTreeMap<Day, (Sketch, bool)>,
+    sketches: Vec<OpenDay>,
+}
+
+struct OpenDay {
+    day: Day,
+    visitors: Sketch,
+    changed: bool,
+}
+
+impl FoldedSite {
+    /// The sketch of a day; there are seldom more than two.
+    fn open_day(&mut self, day: Day) -> &mut OpenDay {
+        let place = self.sketches.iter().position(|open| open.day == day).unwrap_or_else(|| {
+            self.sketches.reserve_exact(1);
+            self.sketches.push(OpenDay { day, visitors: Sketch::default(), changed: false });
+            self.sketches.len() - 1
+        });
+        &mut self.sketches[place]
+    }
 }
 
 impl Fold {
@@ -114,8 +132,8 @@ impl Fold {
         let mut state = State { applied: store.offsets()?.into_iter().collect(), ..State::default() };
         for (site, day, bytes) in store.open_sketches()? {
             // A sketch that cannot be read begins anew; its number of before stays until it is passed.
-            let sketch = Sketch::from_bytes(&bytes).unwrap_or_default();
-            state.sites.entry(site).or_default().sketches.insert(day, (sketch, false));
+            let visitors = Sketch::from_bytes(&bytes).unwrap_or_default();
+            state.sites.entry(site).or_default().open_day(day).visitors = visitors;
         }
         let mut fold =
             Fold { options, visit_window_ms, journal, store, state, cut: Cut::default(), theirs: Vec::new() };
@@ -290,9 +308,9 @@ impl State {
             });
         }
         if touch.kind != Kind::Leave {
-            let (sketch, changed) = site.sketches.entry(touch.day).or_default();
-            sketch.insert(touch.visitor);
-            *changed = true;
+            let open = site.open_day(touch.day);
+            open.visitors.insert(touch.visitor);
+            open.changed = true;
         }
         opened
     }
@@ -306,17 +324,15 @@ impl State {
 
     /// Decides whether a touch opens a visit.
     fn visit(&mut self, touch: &Touch<'_>, visit_window_ms: u64) -> bool {
-        if let Some(last) = touch.previous.and_then(|previous| self.visits.remove(&previous)) {
-            self.visits.entry(touch.visitor).or_insert(last);
-        }
-        let last = self.visits.get(&touch.visitor).copied();
+        let carried = touch.previous.and_then(|previous| self.visits.remove(previous, touch.at));
+        let last = self.visits.last(touch.visitor, touch.at).or(carried);
         let seen = last.map(|last| Seen { gap_ms: touch.at.since(last), in_visit: true });
         let seen = seen.or_else(|| Seen::from_word(touch.in_visit));
         let step = step(touch.kind, seen, visit_window_ms);
         if step.in_visit {
-            self.visits.insert(touch.visitor, last.map_or(touch.at, |last| last.max(touch.at)));
+            self.visits.put(touch.visitor, last.map_or(touch.at, |last| last.max(touch.at)));
         } else if last.is_some() {
-            self.visits.remove(&touch.visitor);
+            self.visits.remove(touch.visitor, touch.at);
         }
         step.opened
     }
@@ -332,17 +348,17 @@ impl State {
     }
 
     fn forget_closed_visits(&mut self, now: UnixMillis, visit_window_ms: u64) {
-        self.visits.retain(|_, last| now.since(*last) <= visit_window_ms);
+        self.visits.forget_before(now, visit_window_ms);
     }
 
     /// Days that are over everywhere keep their number and drop their sketch.
     fn close_days(&mut self, now: UnixMillis) {
         let today = i32::try_from(now.second() / 86_400).unwrap_or(i32::MAX);
         for site in self.sites.values_mut() {
-            let closed = |day: &Day| day.0.saturating_add(CLOSED_AFTER_DAYS) < today;
-            while let Some(entry) = site.sketches.first_entry().filter(|entry| closed(entry.key())) {
-                let (day, (sketch, _)) = entry.remove_entry();
-                site.changes.visitors.insert(day, DayVisitors { count: sketch.count(), sketch: None });
+            let closed = |open: &mut OpenDay| open.day.0.saturating_add(CLOSED_AFTER_DAYS) < today;
+            for open in site.sketches.extract_if(.., closed) {
+                let visitors = DayVisitors { count: open.visitors.count(), sketch: None };
+                site.changes.visitors.insert(open.day, visitors);
                 site.changed = true;
             }
         }
@@ -350,8 +366,8 @@ impl State {
 
     fn show_visitors(&self, counts: &Counts) {
         for (id, site) in self.sites.iter().filter(|(_, site)| site.changed) {
-            for (day, (sketch, _)) in site.sketches.iter().filter(|(_, (_, changed))| *changed) {
-                counts.set_visitors(id.as_str(), *day, sketch.count());
+            for open in site.sketches.iter().filter(|open| open.changed) {
+                counts.set_visitors(id.as_str(), open.day, open.visitors.count());
             }
         }
     }
@@ -360,8 +376,8 @@ impl State {
     fn apply(&mut self, store: &mut Store) -> Result<(), StoreError> {
         let mut changes = RowChanges::default();
         for (id, site) in self.sites.iter_mut().filter(|(_, site)| site.changed) {
-            for (day, (sketch, _)) in site.sketches.iter().filter(|(_, (_, changed))| *changed) {
-                let visitors = DayVisitors { count: sketch.count(), sketch: Some(sketch.to_bytes()) };
+            for OpenDay { day, visitors, .. } in site.sketches.iter().filter(|open| open.changed) {
+                let visitors = DayVisitors { count: visitors.count(), sketch: Some(visitors.to_bytes()) };
                 site.changes.visitors.insert(*day, visitors);
             }
             changes.sites.insert(id.clone(), std::mem::take(&mut site.changes));
@@ -379,7 +395,7 @@ impl State {
                 continue;
             }
             site.changed = false;
-            site.sketches.values_mut().for_each(|(_, changed)| *changed = false);
+            site.sketches.iter_mut().for_each(|open| open.changed = false);
         }
         applied?;
         self.applied.extend(covered);

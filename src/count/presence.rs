@@ -19,7 +19,7 @@ use std::sync::{Mutex, PoisonError};
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 
-use crate::rows::{PageSlot, Seen, step};
+use crate::rows::{PARTS, PageSlot, Seen, step, uneven_part};
 use crate::sites::SiteNumber;
 use crate::words::{Kind, UnixMillis, VisitorId};
 
@@ -33,6 +33,12 @@ const LIFE_SECONDS_MAX: u64 = 2 * 86_400;
 /// A leave is still the last word of its page when the last known beacon is this much younger than
 /// the leave says: two clocks and a network lie between.
 const LEAVE_SLACK_MS: u64 = 1_000;
+
+/// Where the map looks for the number of a shard in a hash: 6 bits behind the first 7 of 64.
+const SHARD_SHIFT: u32 = 64 - 7 - 6;
+const SHARD_MASK: u64 = 63;
+/// A slot of the wheel grows by this part of itself: memory matters more than moving ids.
+const SLOT_GROWTH: usize = 4;
 
 const ONLINE: u32 = 1;
 const IN_VISIT: u32 = 2;
@@ -97,8 +103,11 @@ impl Hasher for AsItIs {
         unreachable!("only visitor ids are hashed here");
     }
 
+    /// The map picks a shard by the bits behind the first seven. They are dealt unevenly, so that the
+    /// shards double one after the other and not all at once.
     fn write_u64(&mut self, id: u64) {
-        self.0 = id;
+        let part = u64::try_from(uneven_part(VisitorId(id))).unwrap_or(0);
+        self.0 = id & !(SHARD_MASK << SHARD_SHIFT) | part << SHARD_SHIFT;
     }
 }
 
@@ -150,7 +159,7 @@ impl Presence {
     pub(super) fn new(visit_window_ms: u64, now: UnixMillis) -> Presence {
         Presence {
             visit_window_ms,
-            here: DashMap::default(),
+            here: DashMap::with_hasher_and_shard_amount(BuildHasherDefault::default(), PARTS),
             entries: AtomicUsize::new(0),
             wheel: (0..SLOTS).map(|_| Mutex::default()).collect(),
             swept: AtomicU64::new(now.second()),
@@ -255,7 +264,12 @@ impl Presence {
         let farthest = next + u64::from(SLOTS) - 2;
         let due = self.due(here).clamp(low(next), low(farthest));
         here.page = here.page & !FILED_MASK | due & FILED_MASK;
-        self.slot(due).push(visitor);
+        let mut slot = self.slot(due);
+        if slot.len() == slot.capacity() {
+            let more = slot.len() / SLOT_GROWTH + 4;
+            slot.reserve_exact(more);
+        }
+        slot.push(visitor);
     }
 
     fn due(&self, here: &Here) -> u32 {

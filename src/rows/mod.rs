@@ -5,6 +5,7 @@
 //! locks nor the store.
 
 mod calendar;
+mod open;
 mod pages;
 mod sketch;
 mod visit;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 
 pub(crate) use calendar::timestamp;
 pub use calendar::{Calendar, LocalDay, Span};
+pub use open::{OpenVisits, PARTS, uneven_part};
 pub use pages::{PageSlot, Pages};
 pub use sketch::Sketch;
 pub use visit::{Seen, Step, step};
