@@ -30,7 +30,8 @@ fn request(n: u32) -> Vec<u8> {
     let (visitor, page) = (n.wrapping_mul(2_654_435_761) % VISITORS, n.wrapping_mul(40_503) % PAGES);
     let pick = |list: &'static [&'static str], n: u32| list[usize::try_from(n).unwrap_or(0) % list.len()];
     let path = format!("/{}/{}-{page}", pick(&WORDS, page), pick(&WORDS, page / 8));
-    let (referrer, width) = if n % 3 == 0 { ("https%3A%2F%2Fwww.google.com%2F", 390) } else { ("", 1920) };
+    let (referrer, width) =
+        if n.is_multiple_of(3) { ("https%3A%2F%2Fwww.google.com%2F", 390) } else { ("", 1920) };
     let body = format!(
         "s=vks&k=view&w={width}&u=https%3A%2F%2Fwww.example.vn{}&r={referrer}",
         path.replace('/', "%2F")

@@ -201,11 +201,11 @@ pub(crate) fn serve_bare(replay: &Path) -> Result<()> {
             stream.set_nodelay(true)?;
             let (headers, body) = (headers.clone(), body.clone());
             let service = service_fn(move |_| {
-                let mut reply = Response::new(Full::new(body.clone()));
+                let mut response = Response::new(Full::new(body.clone()));
                 for (name, value) in &headers {
-                    reply.headers_mut().insert(name, value.clone());
+                    response.headers_mut().insert(name, value.clone());
                 }
-                ready(Ok::<_, Infallible>(reply))
+                ready(Ok::<_, Infallible>(response))
             });
             let connection = http1::Builder::new()
                 .half_close(true)
