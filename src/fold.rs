@@ -315,9 +315,14 @@ impl State {
         opened
     }
 
-    /// Brings a visit back from a record that was applied before.
+    /// Brings a visit back from a record that was applied before. The records that opened it may be
+    /// forgotten already; then the record's own word stands for them. Here alone: nothing is counted,
+    /// so it does not matter in which order records of the same moment come.
     fn remember(&mut self, record: &Record<'_>, visit_window_ms: u64) {
         if let Record::Touch(touch) = record {
+            if touch.in_visit && self.visits.last(touch.visitor, touch.at).is_none() {
+                self.visits.put(touch.visitor, touch.at);
+            }
             self.visit(touch, visit_window_ms);
         }
     }
@@ -327,7 +332,6 @@ impl State {
         let carried = touch.previous.and_then(|previous| self.visits.remove(previous, touch.at));
         let last = self.visits.last(touch.visitor, touch.at).or(carried);
         let seen = last.map(|last| Seen { gap_ms: touch.at.since(last), in_visit: true });
-        let seen = seen.or_else(|| Seen::from_word(touch.in_visit));
         let step = step(touch.kind, seen, visit_window_ms);
         if step.in_visit {
             self.visits.put(touch.visitor, last.map_or(touch.at, |last| last.max(touch.at)));

@@ -22,7 +22,7 @@ use crate::rows::{Calendar, LocalDay};
 use crate::sites::{LanguageChoice, Placed, Site};
 use crate::snippet::Language;
 use crate::store::{self, AdjustError, Adjustment, Store, StoreError};
-use crate::web::{Rooms, Worker};
+use crate::web::{Rooms, Worker, cuts};
 use crate::words::{Day, SiteId, Tally, UnixMillis};
 
 /// How often salts, old streams and old details are looked at.
@@ -131,7 +131,7 @@ impl Keeper {
     /// When the journal cannot be read or the store refuses.
     pub fn fold(&mut self) -> Result<(), FoldError> {
         let timer = self.rooms.metrics.fold_seconds.start_timer();
-        let cuts = self.workers.iter().map(|worker| worker.cut()).collect();
+        let cuts = cuts(&self.workers);
         let now = self.rooms.clock.now();
         let folded = self.fold.run(cuts, &self.rooms.counts, now);
         timer.observe_duration();

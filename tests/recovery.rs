@@ -405,3 +405,43 @@ fn a_port_in_use_is_named() {
         assert!(said.contains("another program, or another headcount, has this port"), "{said}");
     }
 }
+
+#[test]
+fn views_of_one_visitor_over_many_connections_are_one_visit() {
+    let limits = "[limits]\nviews_per_network_per_second = 0\nnew_visitors_per_network_per_hour = 0\n";
+    let mut daemon =
+        Daemon::start(&format!("workers = 4\nfold_interval = \"100ms\"\n{limits}[[site]]\nid = \"demo\"\n"));
+    let senders = 4;
+    let each = 150;
+    std::thread::scope(|scope| {
+        for sender in 0..senders {
+            let daemon = &daemon;
+            scope.spawn(move || {
+                for n in 0..each {
+                    let client = format!("10.{sender}.{}.{}", n / 250, n % 250 + 1);
+                    // Each view on a connection of its own, so that any worker may have it.
+                    for page in ["/a", "/b"] {
+                        let path = format!("/hit?s=demo&u={page}");
+                        let reply = daemon.get(&path, &[("X-Forwarded-For", client.as_str())]).json();
+                        assert_eq!(reply["counted"], true);
+                    }
+                }
+            });
+        }
+    });
+    let expected = (Some(2 * senders * each), Some(senders * each));
+    let total = |daemon: &Daemon| {
+        let total = daemon.numbers("demo")["total"].clone();
+        (total["views"].as_u64(), total["visits"].as_u64())
+    };
+    assert_eq!(total(&daemon), expected, "as they were answered");
+    // Twice the interval: whatever the fold has to say, it has said.
+    let folds = daemon.metric("headcount_fold_duration_seconds_count");
+    crate::support::wait_for(|| {
+        (daemon.metric("headcount_fold_duration_seconds_count") > folds + 2.0).then_some(())
+    });
+    assert_eq!(total(&daemon), expected, "after the fold");
+    daemon.kill();
+    daemon.restart();
+    assert_eq!(total(&daemon), expected, "after a restart");
+}

@@ -16,7 +16,7 @@ use headcount::metrics::Metrics;
 use headcount::rows::LocalDay;
 use headcount::sites::{Identity, LanguageChoice, Placed, Site, Sites};
 use headcount::store::{Options as StoreOptions, Store};
-use headcount::web::{Committer, Worker};
+use headcount::web::{Committer, Worker, cuts};
 use headcount::words::{Day, Figure, Kind, Numbers, Record, SiteId, Tally, Touch, UnixMillis, VisitorId};
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
@@ -82,7 +82,7 @@ struct Machine {
 struct Life {
     fold: Fold,
     counts: Counts,
-    workers: Vec<(Worker, Committer)>,
+    workers: Vec<(Arc<Worker>, Committer)>,
     metrics: Metrics,
 }
 
@@ -128,7 +128,7 @@ impl Machine {
             Ok::<(), std::io::Error>(())
         })
         .unwrap();
-        let workers = (0..2).map(|_| (Worker::default(), Committer::new(journal.writer()))).collect();
+        let workers = (0..2).map(|_| (Arc::default(), Committer::new(journal.writer()))).collect();
         let metrics = Metrics::new(&[], &[], "test");
         self.life = Some(Life { fold, counts, workers, metrics });
     }
@@ -154,7 +154,8 @@ impl Machine {
 
     fn fold(&mut self, now: UnixMillis) {
         let life = self.life();
-        let cuts = life.workers.iter().map(|(worker, _)| worker.cut()).collect();
+        let workers: Vec<_> = life.workers.iter().map(|(worker, _)| Arc::clone(worker)).collect();
+        let cuts = cuts(&workers);
         life.fold.run(cuts, &life.counts, now).unwrap();
         for (_, committer) in &mut life.workers {
             committer.seal_if_old(now);
@@ -293,6 +294,8 @@ fn check_store(machine: &mut Machine, models: &[Model]) {
 
 fn pause(chance: &mut Chance) -> u64 {
     match chance.below(40) {
+        // Another worker, the same millisecond.
+        9..=19 => 0,
         0 => chance.below(9 * 60 * MINUTE),
         1..=3 => chance.below(40 * MINUTE),
         4..=8 => chance.below(6 * MINUTE),

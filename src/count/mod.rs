@@ -135,7 +135,8 @@ impl Counts {
     fn take_touch(&self, sites: &Index, touch: &Touch<'_>) -> Option<Opened> {
         let site = sites.by_id.get(touch.site)?;
         let page = touch.page.map(|page| site.page_slot(page));
-        let change = self.touch(sites, site, touch, page);
+        // Memory has seen everything; the word of a record is for those who have not.
+        let change = self.touch(sites, site, &Touch { in_visit: false, ..*touch }, page);
         let minute = touch.at.minute();
         if touch.kind == Kind::View {
             let tally = Tally { views: 1, visits: u64::from(change.opened) };

@@ -189,8 +189,8 @@ impl Cursor {
         self.base + u64::try_from(self.place).unwrap_or(0)
     }
 
-    /// Makes sure that a whole record lies at the place, and says when it was made.
-    fn moment(&mut self, journal: &Journal) -> io::Result<Option<UnixMillis>> {
+    /// Makes sure that a whole record lies at the place, and says where it stands in time.
+    fn order(&mut self, journal: &Journal) -> io::Result<Option<(UnixMillis, bool)>> {
         if self.offset() >= self.reading.to {
             return Ok(None);
         }
@@ -203,7 +203,7 @@ impl Cursor {
             let wanted = CHUNK_BYTES.min(left - self.buffer.len());
             journal.read(&self.reading.stream, next, wanted, &mut self.buffer)?;
         }
-        record::peek_moment(&self.buffer[self.place..]).map(Some).ok_or_else(|| self.damage())
+        record::peek_order(&self.buffer[self.place..]).map(Some).ok_or_else(|| self.damage())
     }
 
     fn damage(&self) -> io::Error {
@@ -227,12 +227,12 @@ pub fn merge<E: From<io::Error>>(
     let cursor =
         |reading: Reading| Cursor { base: reading.from.max(header), buffer: Vec::new(), place: 0, reading };
     let mut cursors: Vec<Cursor> = readings.into_iter().map(cursor).collect();
-    let mut moments = Vec::with_capacity(cursors.len());
+    let mut orders = Vec::with_capacity(cursors.len());
     for cursor in &mut cursors {
-        moments.push(cursor.moment(journal)?);
+        orders.push(cursor.order(journal)?);
     }
     loop {
-        let waiting = moments.iter().enumerate().filter_map(|(n, at)| at.map(|at| (at, n)));
+        let waiting = orders.iter().enumerate().filter_map(|(n, at)| at.map(|at| (at, n)));
         let Some((_, n)) = waiting.min() else { return Ok(()) };
         let cursor = &mut cursors[n];
         let Some((record, bytes)) = record::decode(&cursor.buffer[cursor.place..]) else {
@@ -241,6 +241,6 @@ pub fn merge<E: From<io::Error>>(
         let behind = cursor.offset() + u64::try_from(bytes).unwrap_or(0);
         take(&record, cursor.reading.id, behind)?;
         cursor.place += bytes;
-        moments[n] = cursor.moment(journal)?;
+        orders[n] = cursor.order(journal)?;
     }
 }

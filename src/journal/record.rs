@@ -132,11 +132,13 @@ fn encode_site(site: &str, into: &mut Vec<u8>) {
     into.extend_from_slice(site.as_bytes());
 }
 
-/// The moment of the record at the beginning of `bytes`, if one stands there whole; its checksum is
+/// Where the record at the beginning of `bytes` stands in time, if one is there whole: its moment,
+/// and within the same moment those that found no visit open before those that did. Its checksum is
 /// not looked at.
-pub(crate) fn peek_moment(bytes: &[u8]) -> Option<UnixMillis> {
+pub(crate) fn peek_order(bytes: &[u8]) -> Option<(UnixMillis, bool)> {
+    let flags = bytes.get(7)?;
     let at = bytes.get(8..16)?.first_chunk()?;
-    Some(UnixMillis(u64::from_le_bytes(*at)))
+    Some((UnixMillis(u64::from_le_bytes(*at)), flags & IN_VISIT != 0))
 }
 
 /// Reads the record at the beginning of `bytes` and says how long it is; `None` when no sound
@@ -249,7 +251,7 @@ mod tests {
             prop_assert!(length <= RECORD_BYTES_MAX);
             bytes.extend_from_slice(b"what follows");
             prop_assert_eq!(decode(&bytes), Some((record, length)));
-            prop_assert_eq!(peek_moment(&bytes), Some(record.at()));
+            prop_assert_eq!(peek_order(&bytes).map(|(at, _)| at), Some(record.at()));
         }
 
         #[test]

@@ -20,7 +20,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 pub use admin::serve_admin;
 pub use hit::protocols;
 pub use listen::{BindError, bind, bind_shared, serve};
-pub use worker::{Committer, Worker};
+pub use worker::{Committer, Worker, cuts};
 
 use self::refusals::Refusals;
 use self::show::Cache;

@@ -150,16 +150,20 @@ impl Worker {
         Some(written.is_ok())
     }
 
-    /// What was published since the last cut, and what memory decided in it.
-    pub fn cut(&self) -> Cut {
-        std::mem::take(&mut lock(&self.cut))
-    }
-
     /// When the committer last ran.
     #[must_use]
     pub fn heartbeat(&self) -> UnixMillis {
         UnixMillis(self.heartbeat.load(Ordering::Relaxed))
     }
+}
+
+/// What all workers have published since the last cut, and what memory decided in it, all at one
+/// moment: a reply is sent after its record is published, so whatever a client sent after one lies
+/// behind it, on whichever worker. (These locks are the only ones of a kind that are held together,
+/// and only here.)
+pub fn cuts(workers: &[Arc<Worker>]) -> Vec<Cut> {
+    let locks: Vec<_> = workers.iter().map(|worker| lock(&worker.cut)).collect();
+    locks.into_iter().map(|mut cut| std::mem::take(&mut *cut)).collect()
 }
 
 /// The one who writes for a worker.
