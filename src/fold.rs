@@ -150,18 +150,24 @@ impl Fold {
             self.store.forget_streams(&gone)?;
             self.state.applied.retain(|id, _| !gone.contains(id));
         }
-        let readings = streams
-            .into_iter()
-            .map(|(id, stream)| Reading { id, from: 0, to: stream.length, stream })
-            .collect();
+        let applied = |id: &StreamId| self.state.applied.get(id).copied().unwrap_or(0);
+        let mut before = Vec::new();
+        let mut left_over = Vec::new();
+        for (id, stream) in streams {
+            let (middle, to) = (applied(&id).min(stream.length), stream.length);
+            before.push(Reading { id, stream: stream.clone(), from: 0, to: middle });
+            left_over.push(Reading { id, stream, from: middle, to });
+        }
         let mut folded = Folded::default();
         let (state, store, window) = (&mut self.state, &mut self.store, self.visit_window_ms);
-        merge(&self.journal, readings, |record, stream, behind| {
-            if state.applied.get(&stream).is_some_and(|applied| behind <= *applied) {
-                state.remember(record, window);
-                folded.known += 1;
-                return Ok(());
-            }
+        // What was applied comes first, whole, as it did in the folds before: a record of the same
+        // moment that was left over must find the visit that it belongs to.
+        merge(&self.journal, before, |record, _, _| {
+            state.remember(record, window);
+            folded.known += 1;
+            Ok::<(), FoldError>(())
+        })?;
+        merge(&self.journal, left_over, |record, stream, behind| {
             state.take(record, window);
             state.read.insert(stream, behind);
             folded.records += 1;

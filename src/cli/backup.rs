@@ -25,6 +25,9 @@ impl Backup {
     pub(super) fn run(self) -> Result<(), Failure> {
         let config = self.settings.load()?;
         let path = std::path::absolute(&self.file).map_err(|error| Failure::Argument(error.to_string()))?;
+        if path.exists() {
+            return Err(Failure::Argument(format!("{} is there already; name a new file", path.display())));
+        }
         let request = Request::Backup { path: path.clone() };
         if ask_daemon(&config.state_directory, &request).map_err(Failure::Failed)?.is_none() {
             let mut kept = open_stopped(&config)?;

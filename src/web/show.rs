@@ -180,7 +180,7 @@ fn base_url(rooms: &Rooms, headers: &HeaderMap, local: std::net::SocketAddr) -> 
     let url = rooms.options.public_url.clone().unwrap_or_else(|| {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let scheme = if text(FORWARDED_PROTO) == Some("https") { "https" } else { "http" };
-        let sound = |host: &&str| host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]".contains(&b));
+        let sound = |host: &&str| host.parse::<hyper::http::uri::Authority>().is_ok_and(|a| is_plain(&a));
         let host = text(HOST).filter(sound).map_or_else(|| local.to_string(), str::to_owned);
         format!("{scheme}://{host}")
     });
@@ -194,4 +194,13 @@ fn base_url(rooms: &Rooms, headers: &HeaderMap, local: std::net::SocketAddr) -> 
         Reachability::Fine
     };
     (url, reachability)
+}
+
+/// Whether an authority is a host with a port or without: nobody's name before an `@`, and nothing
+/// behind the colon but digits.
+fn is_plain(authority: &hyper::http::uri::Authority) -> bool {
+    let host = authority.host();
+    let rest = authority.as_str().strip_prefix(host);
+    let port = rest.is_some_and(|rest| rest.is_empty() || authority.port_u16().is_some());
+    port && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]".contains(&b))
 }
