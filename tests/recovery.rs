@@ -437,9 +437,7 @@ fn views_of_one_visitor_over_many_connections_are_one_visit() {
     assert_eq!(total(&daemon), expected, "as they were answered");
     // Twice the interval: whatever the fold has to say, it has said.
     let folds = daemon.metric("headcount_fold_duration_seconds_count");
-    crate::support::wait_for(|| {
-        (daemon.metric("headcount_fold_duration_seconds_count") > folds + 2.0).then_some(())
-    });
+    wait_for(|| (daemon.metric("headcount_fold_duration_seconds_count") > folds + 2.0).then_some(()));
     assert_eq!(total(&daemon), expected, "after the fold");
     daemon.kill();
     daemon.restart();
