@@ -319,7 +319,7 @@ mod tests {
             let other = Connection::open(&store.path).expect("open");
             store.connection.busy_timeout(std::time::Duration::ZERO).expect("no patience");
             other.execute_batch("BEGIN IMMEDIATE").expect("a lock");
-            assert!(matches!(store.apply(&views(0, 1), &[]), Err(StoreError::Failed { .. })));
+            assert!(matches!(store.apply(&views(0, 1), &[]), Err(StoreError::Busy { .. })));
             assert_eq!(total(store), 0);
             other.execute_batch("ROLLBACK").expect("no lock");
             store.apply(&views(0, 1), &[]).expect("apply");
