@@ -216,7 +216,7 @@ impl Daemon {
             .collect::<Result<Vec<_>, _>>()?;
         let kept = open_kept(&config, lock, Arc::new(RealDisk))?;
         clock_after(&clock, &kept.found);
-        tracing::info!(folded = kept.folded.records, known = kept.folded.known, "the journal is folded");
+        tell_left_over(&kept.folded);
         let workers: Vec<Arc<Worker>> = (0..count).map(|_| Arc::default()).collect();
         let (keeper, lock) = open_rooms(&config, clock, kept, &workers)?;
         let rooms = Arc::clone(&keeper.rooms);
@@ -401,6 +401,20 @@ async fn stop_at_once(mut terminate: Signal, mut interrupt: Signal) {
     std::process::exit(1);
 }
 
+/// After a stop in order the store has everything; after a crash the journal has the rest.
+fn tell_left_over(folded: &Folded) {
+    let (added, stored_before) = (folded.records, folded.known);
+    if added > 0 {
+        tracing::info!(
+            added,
+            stored_before,
+            "the store lacked records, as it does after a crash; they are added up from the journal"
+        );
+    } else {
+        tracing::info!(stored_before, "the store has everything that the journal holds");
+    }
+}
+
 fn clock_after(clock: &Clock, found: &Found) {
     if !clock.begin_at(found.newest) {
         tracing::warn!(
@@ -465,7 +479,7 @@ fn replay(keeper: &Keeper, oldest: crate::words::UnixMillis) -> Result<(), Daemo
     });
     replayed.map_err(FoldError::Journal)?;
     counts.sweep(keeper.rooms.clock.now());
-    tracing::info!(present = counts.present(), "presence is back");
+    tracing::info!(present = counts.present(), "visitors of the last minutes are remembered again");
     Ok(())
 }
 

@@ -90,11 +90,11 @@ fn low(number: u64) -> u32 {
     u32::try_from(number & u64::from(u32::MAX)).expect("32 bits were left")
 }
 
-/// Visitor ids are keyed hashes already.
+/// Visitor ids are keyed hashes already, and all that is changed of one is which shard it falls to.
 #[derive(Default)]
-struct AsItIs(u64);
+struct UnevenShards(u64);
 
-impl Hasher for AsItIs {
+impl Hasher for UnevenShards {
     fn finish(&self) -> u64 {
         self.0
     }
@@ -148,7 +148,7 @@ pub(super) struct Change {
 /// Everybody who is here.
 pub(super) struct Presence {
     visit_window_ms: u64,
-    here: DashMap<VisitorId, Here, BuildHasherDefault<AsItIs>>,
+    here: DashMap<VisitorId, Here, BuildHasherDefault<UnevenShards>>,
     entries: AtomicUsize,
     wheel: Vec<Mutex<Vec<VisitorId>>>,
     /// The last second that was swept.
