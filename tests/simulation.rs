@@ -17,7 +17,9 @@ use headcount::rows::LocalDay;
 use headcount::sites::{Identity, LanguageChoice, Placed, Site, Sites};
 use headcount::store::{Options as StoreOptions, Store};
 use headcount::web::{Committer, Worker, cuts};
-use headcount::words::{Day, Figure, Kind, Numbers, Record, SiteId, Tally, Touch, UnixMillis, VisitorId};
+use headcount::words::{
+    Day, Figure, Kind, Numbers, PagePath, Record, SiteId, Tally, Touch, UnixMillis, VisitorId,
+};
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 
@@ -366,7 +368,8 @@ fn simulate(seed: u64, steps: u64) {
             machine.start(at);
         }
         for (placed, model) in machine.sites.clone().iter().zip(&models) {
-            let numbers = machine.life().counts.numbers(placed.number, Some(page), at).unwrap();
+            let numbers =
+                machine.life().counts.numbers(placed.number, Some(PagePath::from_folded(page)), at).unwrap();
             model.check(&numbers, &placed.site, now, page, folded);
         }
     }

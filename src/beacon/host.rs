@@ -22,6 +22,9 @@ pub(super) fn of_url(url: &[u8]) -> Option<Cow<'_, str>> {
 
 /// The host of `user@host:port`; `None` when there is none or it is malformed.
 pub(super) fn of_authority(authority: &str) -> Option<Cow<'_, str>> {
+    if is_plain(authority.as_bytes()) {
+        return Some(Cow::Borrowed(authority));
+    }
     let host_and_port = authority.rsplit_once('@').map_or(authority, |(_, behind)| behind);
     if let Some(literal) = host_and_port.strip_prefix('[') {
         let (address, port) = literal.split_once(']')?;
@@ -30,7 +33,7 @@ pub(super) fn of_authority(authority: &str) -> Option<Cow<'_, str>> {
     }
     let (name, port) = host_and_port.split_once(':').unwrap_or((host_and_port, ""));
     let name = name.strip_suffix('.').unwrap_or(name);
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
     if name.is_empty() || name.len() > BYTES_MAX || !name.bytes().all(allowed) || !is_port(port) {
         return None;
     }
@@ -40,8 +43,16 @@ pub(super) fn of_authority(authority: &str) -> Option<Cow<'_, str>> {
     Some(Cow::Borrowed(name))
 }
 
+/// Whether this is a name in its one spelling and nothing else, as nearly all are.
+fn is_plain(authority: &[u8]) -> bool {
+    let plain = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_');
+    !matches!(authority, [] | [.., b'.'])
+        && authority.len() <= BYTES_MAX
+        && authority.iter().fold(true, |all, b| all & plain(*b))
+}
+
 fn is_scheme(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || b"+-.".contains(&b)
+    b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')
 }
 
 fn is_port(port: &str) -> bool {

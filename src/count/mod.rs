@@ -21,7 +21,9 @@ use self::presence::{Beat, Change, Presence, Spot};
 use self::site::SiteCounts;
 use crate::rows::{Addition, LocalDay, PageSlot};
 use crate::sites::{Placed, SiteNumber};
-use crate::words::{Day, Figure, Kind, Numbers, Record, SiteId, Tally, Touch, UnixMillis, VisitorId};
+use crate::words::{
+    Day, Figure, Kind, Numbers, PageNumbers, PagePath, Record, SiteId, Tally, Touch, UnixMillis, VisitorId,
+};
 
 /// What counting is told.
 #[derive(Clone, Copy, Debug)]
@@ -239,9 +241,15 @@ impl Counts {
 
     /// The numbers of a site, and of one of its pages. `None` for a site that is not in service.
     #[must_use]
-    pub fn numbers(&self, site: SiteNumber, page: Option<&str>, now: UnixMillis) -> Option<Numbers> {
+    pub fn numbers(&self, site: SiteNumber, page: Option<PagePath>, now: UnixMillis) -> Option<Numbers> {
         self.sweep(now);
         self.index().site(site).map(|site| site.numbers(page, now))
+    }
+
+    /// The numbers of one page alone, as of the last sweep.
+    #[must_use]
+    pub fn page(&self, site: SiteNumber, page: PagePath) -> Option<PageNumbers> {
+        self.index().site(site).map(|site| site.page(page))
     }
 
     /// The day of a site that `now` lies in.

@@ -224,7 +224,11 @@ impl SiteCounts {
         (live.pages.len(), live.last_beacon)
     }
 
-    pub(super) fn numbers(&self, page: Option<&str>, now: UnixMillis) -> Numbers {
+    pub(super) fn page(&self, page: PagePath) -> PageNumbers {
+        self.live().page_numbers(page)
+    }
+
+    pub(super) fn numbers(&self, page: Option<PagePath>, now: UnixMillis) -> Numbers {
         let online = u32::try_from(self.online.load(Ordering::Acquire)).unwrap_or(0);
         let mut live = self.live();
         let day = live.local_day(now).day;
@@ -283,9 +287,9 @@ impl Live {
         self.visitors.iter().find(|(known, _)| *known == day).map_or(0, |(_, count)| *count)
     }
 
-    fn page_numbers(&self, page: &str) -> PageNumbers {
-        let (tally, online) = self.pages.of(page);
-        PageNumbers { path: PagePath::from_folded(page), views: tally.views, visits: tally.visits, online }
+    fn page_numbers(&self, path: PagePath) -> PageNumbers {
+        let (tally, online) = self.pages.of(path.as_str());
+        PageNumbers { path, views: tally.views, visits: tally.visits, online }
     }
 }
 

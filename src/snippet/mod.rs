@@ -14,7 +14,7 @@ mod svg;
 mod text;
 mod view;
 
-pub use json::{Outcome, write_reply};
+pub use json::{Outcome, Rendered};
 pub use language::Language;
 pub use view::{Row, Theme, View, ViewError};
 

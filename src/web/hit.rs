@@ -1,16 +1,18 @@
 //! The way of a beacon, top to bottom.
 
+use std::sync::Arc;
+
 use hyper::HeaderMap;
 
 use super::Rooms;
 use super::reply::{self, Refusal, Reply};
-use super::worker::Worker;
+use super::worker::{Worker, Written};
 use crate::beacon::{AnswerKind, Beacon, PROTOCOLS, Protocol, Request};
 use crate::guard::{Outcome, Reason};
 use crate::sites::{Placed, Site};
-use crate::snippet::{self, View};
+use crate::snippet::{self, Rendered, View};
 use crate::visitor::{Forwarding, Peer, SiteSalts};
-use crate::words::{Kind, Numbers, PagePath, Touch, UnixMillis};
+use crate::words::{Kind, PagePath, Touch, UnixMillis};
 
 /// The protocol label of views that a fetched snippet counts.
 const EMBEDDED: &str = "embedded";
@@ -21,11 +23,12 @@ pub fn protocols() -> Vec<&'static str> {
     PROTOCOLS.iter().map(|protocol| protocol.name).chain([EMBEDDED]).collect()
 }
 
-/// A beacon that was dealt with: what became of it, and what to show.
+/// A beacon that was dealt with.
 pub(super) struct Dealt {
-    pub(super) placed: Placed,
-    pub(super) outcome: Outcome,
-    pub(super) numbers: Numbers,
+    placed: Placed,
+    pub(super) page: Option<PagePath>,
+    /// Refused for a reason, or written.
+    outcome: Result<Written, Reason>,
 }
 
 /// A request to the path of a protocol.
@@ -42,9 +45,7 @@ pub(super) async fn answer(
         AnswerKind::Pixel => Ok(reply::pixel()),
         AnswerKind::Numbers => {
             let view = View::of(&dealt.placed.site, accept_language(request.headers));
-            let mut json = Vec::new();
-            snippet::write_reply(&mut json, &dealt.numbers, &view, in_words(dealt.outcome));
-            Ok(reply::numbers(json))
+            dealt.shown(rooms, &view).map(reply::numbers)
         }
     }
 }
@@ -74,11 +75,11 @@ async fn deal(
     let page = page_of(beacon, &placed.site).inspect_err(|_| rooms.metrics.malformed("u"))?;
     rooms.metrics.parsed(beacon.kind, protocol);
     let admitted = admit(rooms, &placed, beacon, headers, peer, now);
-    let (outcome, now) = match admitted {
+    let outcome = match admitted {
         Err(reason) => {
             rooms.metrics.refused(beacon.kind, reason.index());
             rooms.refusals.note(placed.number, reason, now);
-            (Outcome::Refused(reason), now)
+            Err(reason)
         }
         Ok(who) => {
             let page = page.as_ref().map(PagePath::as_str);
@@ -87,12 +88,33 @@ async fn deal(
                 return Err(Refusal::Unwritten);
             };
             rooms.metrics.counted(beacon.kind);
-            (Outcome::Counted, written)
+            Ok(written)
         }
     };
-    let page = page.as_ref().map(PagePath::as_str);
-    let numbers = rooms.counts.numbers(placed.number, page, now).ok_or(Refusal::UnknownSite)?;
-    Ok(Dealt { placed, outcome, numbers })
+    Ok(Dealt { placed, page, outcome })
+}
+
+impl Dealt {
+    /// The numbers that go back with the beacon: of its turn if it counts, else of this moment.
+    fn shown(self, rooms: &Rooms, view: &View) -> Result<Vec<u8>, Refusal> {
+        let number = self.placed.number;
+        let render = |at| {
+            let numbers = rooms.counts.numbers(number, None, at).ok_or(Refusal::UnknownSite)?;
+            Ok::<_, Refusal>(Rendered::of(&numbers, view))
+        };
+        let (rendered, outcome) = match self.outcome {
+            Ok(written) => {
+                let render = || render(written.at);
+                (written.turn.shown(number, view.language, render)?, snippet::Outcome::Counted)
+            }
+            Err(reason) => {
+                let (reason, remedy) = (reason.as_str(), reason.remedy());
+                (Arc::new(render(rooms.clock.now())?), snippet::Outcome::NotCounted { reason, remedy })
+            }
+        };
+        let page = self.page.and_then(|page| rooms.counts.page(number, page));
+        Ok(rendered.reply(page.as_ref(), outcome))
+    }
 }
 
 /// Somebody whose beacon counts.
@@ -156,15 +178,6 @@ fn touch<'a>(
         in_visit: who.in_visit,
         since_last_ms: beacon.since_last_ms,
         page,
-    }
-}
-
-fn in_words(outcome: Outcome) -> snippet::Outcome<'static> {
-    match outcome {
-        Outcome::Counted => snippet::Outcome::Counted,
-        Outcome::Refused(reason) => {
-            snippet::Outcome::NotCounted { reason: reason.as_str(), remedy: reason.remedy() }
-        }
     }
 }
 

@@ -61,7 +61,7 @@ pub(super) async fn snippet(
         let beacon =
             embedded(site, query, headers).inspect_err(|error| rooms.metrics.malformed(error.field()))?;
         let dealt = hit::embedded(rooms, worker, &beacon, headers, peer).await?;
-        let numbers = with_page(rooms, &placed, &view)?.unwrap_or(dealt.numbers);
+        let numbers = shown(rooms, &placed, &view, dealt.page)?;
         return Ok(reply::snippet(format, Bytes::from((format.render)(&numbers, &view)), None));
     }
     let rendered = rooms.cache.rendered(rooms, &placed, format, view)?;
@@ -92,10 +92,7 @@ impl Cache {
                 return Ok(rendered.clone());
             }
         }
-        let numbers = match with_page(rooms, placed, &key.2)? {
-            Some(numbers) => numbers,
-            None => numbers(rooms, placed, None)?,
-        };
+        let numbers = shown(rooms, placed, &key.2, None)?;
         let body = (format.render)(&numbers, &key.2);
         let etag = format!("\"{:08x}-{:x}\"", crc32c::crc32c(&body), body.len()).into_boxed_str();
         let rendered = Rendered { body: Bytes::from(body), etag };
@@ -112,16 +109,16 @@ impl Cache {
     }
 }
 
-fn numbers(rooms: &Rooms, placed: &Placed, page: Option<&str>) -> Result<Numbers, Refusal> {
+fn numbers(rooms: &Rooms, placed: &Placed, page: Option<PagePath>) -> Result<Numbers, Refusal> {
     rooms.counts.numbers(placed.number, page, rooms.clock.now()).ok_or(Refusal::UnknownSite)
 }
 
-/// The numbers with those of the page that the view names, if it names one.
-fn with_page(rooms: &Rooms, placed: &Placed, view: &View) -> Result<Option<Numbers>, Refusal> {
-    let Some(page) = view.page.as_deref() else { return Ok(None) };
+/// The numbers, with those of the page that the view names, or else of the one that was counted.
+fn shown(rooms: &Rooms, placed: &Placed, view: &View, counted: Option<PagePath>) -> Result<Numbers, Refusal> {
+    let Some(page) = view.page.as_deref() else { return numbers(rooms, placed, counted) };
     let page =
         PageUrl::asked(page).ok_or(NO_PAGE)?.page(&placed.site.page_parameters).map_err(|_| NO_PAGE)?;
-    numbers(rooms, placed, Some(PagePath::as_str(&page))).map(Some)
+    numbers(rooms, placed, Some(page))
 }
 
 /// The names and values of a query, decoded.

@@ -18,7 +18,8 @@ use crate::fold::Cut;
 use crate::journal::{WriteError, Writer, decode, encode};
 use crate::metrics::Metrics;
 use crate::salt::random;
-use crate::sites::Sites;
+use crate::sites::{SiteNumber, Sites};
+use crate::snippet::{Language, Rendered};
 use crate::words::{Record, StreamId, Touch, UnixMillis};
 
 /// Records of one turn may take this many bytes before the committer is due at once: a write that
@@ -47,13 +48,31 @@ struct Gather {
 
 /// The handlers that wait for one turn.
 #[derive(Default)]
-struct Turn(Mutex<TurnState>);
+pub(super) struct Turn {
+    state: Mutex<TurnState>,
+    shown: Mutex<Vec<Shown>>,
+}
 
 #[derive(Default)]
 struct TurnState {
     /// When it ended, and whether its records were written.
     ended: Option<(UnixMillis, bool)>,
     waiting: Vec<Waker>,
+}
+
+/// What the replies of a turn show of a site.
+struct Shown {
+    site: SiteNumber,
+    language: &'static Language,
+    rendered: Arc<Rendered>,
+}
+
+/// A record that was written.
+pub struct Written {
+    /// The end of its turn.
+    pub(super) at: UnixMillis,
+    /// The turn, for what its replies share.
+    pub(super) turn: Arc<Turn>,
 }
 
 impl Default for Worker {
@@ -70,7 +89,7 @@ impl Default for Worker {
 
 impl Worker {
     /// Puts the record of a counted beacon into this turn. The future ends when the turn is over
-    /// and gives its moment if the record was written.
+    /// and says whether the record was written.
     pub fn commit(&self, touch: &Touch<'_>) -> Committed {
         Committed(self.gather(&Record::Touch(*touch), touch.at))
     }
@@ -209,8 +228,26 @@ fn fresh_stream() -> StreamId {
 }
 
 impl Turn {
+    /// What all replies of this turn show of a site in a language: rendered by the first of them. All
+    /// their records were taken before, so every reply shows its own beacon.
+    pub(super) fn shown<E>(
+        &self,
+        site: SiteNumber,
+        language: &'static Language,
+        render: impl FnOnce() -> Result<Rendered, E>,
+    ) -> Result<Arc<Rendered>, E> {
+        let mut shown = lock(&self.shown);
+        let is_it = |shown: &&Shown| shown.site == site && std::ptr::eq(shown.language, language);
+        if let Some(shown) = shown.iter().find(is_it) {
+            return Ok(Arc::clone(&shown.rendered));
+        }
+        let rendered = Arc::new(render()?);
+        shown.push(Shown { site, language, rendered: Arc::clone(&rendered) });
+        Ok(rendered)
+    }
+
     fn end(&self, now: UnixMillis, written: bool) {
-        let mut state = lock(&self.0);
+        let mut state = lock(&self.state);
         state.ended = Some((now, written));
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
@@ -218,16 +255,16 @@ impl Turn {
     }
 }
 
-/// Ends when the turn is over, with its moment; `None` if its records were not written.
+/// Ends when the turn is over; `None` if its records were not written.
 pub struct Committed(Arc<Turn>);
 
 impl Future for Committed {
-    type Output = Option<UnixMillis>;
+    type Output = Option<Written>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = lock(&self.0.0);
-        if let Some((now, written)) = state.ended {
-            return Poll::Ready(written.then_some(now));
+        let mut state = lock(&self.0.state);
+        if let Some((at, written)) = state.ended {
+            return Poll::Ready(written.then(|| Written { at, turn: Arc::clone(&self.0) }));
         }
         state.waiting.push(context.waker().clone());
         Poll::Pending
