@@ -25,18 +25,19 @@ enum Source {
     Manual(AtomicU64),
 }
 
-/// What was shown last, and when that was on the monotonic clock.
+/// What was shown last.
 #[derive(Debug)]
 struct Shown {
     moment: UnixMillis,
-    monotonic_ms: u64,
+    /// While the system is behind: how far on the monotonic clock half speed was taken.
+    slowed_to_ms: Option<u64>,
 }
 
 impl Clock {
     /// The machine's clock.
     #[must_use]
     pub fn system() -> Clock {
-        let shown = Mutex::new(Shown { moment: wall(), monotonic_ms: 0 });
+        let shown = Mutex::new(Shown { moment: wall(), slowed_to_ms: None });
         Clock(Arc::new(Source::System { started: Instant::now(), shown }))
     }
 
@@ -52,8 +53,11 @@ impl Clock {
         match &*self.0 {
             Source::Manual(at) => UnixMillis(at.load(Ordering::Acquire)),
             Source::System { started, shown } => {
-                let monotonic_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-                shown.lock().unwrap_or_else(PoisonError::into_inner).advance(monotonic_ms, wall())
+                let wall = wall();
+                let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
+                // Read only where it matters: each reading costs as much as the rest of this.
+                let monotonic_ms = || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+                shown.advance(wall, monotonic_ms)
             }
         }
     }
@@ -93,17 +97,18 @@ impl Clock {
 }
 
 impl Shown {
-    fn advance(&mut self, monotonic_ms: u64, wall: UnixMillis) -> UnixMillis {
-        let passed = monotonic_ms.saturating_sub(self.monotonic_ms);
-        let slow = self.moment.plus(passed / 2);
-        if wall >= self.moment.plus(passed / 2) {
+    fn advance(&mut self, wall: UnixMillis, monotonic_ms: impl FnOnce() -> u64) -> UnixMillis {
+        if wall >= self.moment {
+            self.slowed_to_ms = None;
             self.moment = wall;
-            self.monotonic_ms = monotonic_ms;
-        } else if passed >= 2 {
-            // Only whole halves are taken, so that frequent readers do not stop the clock.
-            self.moment = slow;
-            self.monotonic_ms += passed / 2 * 2;
+            return wall;
         }
+        let now = monotonic_ms();
+        let from = self.slowed_to_ms.unwrap_or(now);
+        // Only whole halves are taken, so that frequent readers do not stop the clock.
+        let half = now.saturating_sub(from) / 2;
+        self.moment = self.moment.plus(half);
+        self.slowed_to_ms = Some(from + half * 2);
         self.moment
     }
 }
@@ -119,21 +124,27 @@ mod tests {
 
     #[test]
     fn a_step_back_slows_the_clock_until_the_system_has_caught_up() {
-        let mut shown = Shown { moment: UnixMillis(100_000), monotonic_ms: 0 };
-        assert_eq!(shown.advance(1_000, UnixMillis(101_000)), UnixMillis(101_000));
+        let mut shown = Shown { moment: UnixMillis(100_000), slowed_to_ms: None };
+        let mut check = |wall, monotonic_ms, expected| {
+            assert_eq!(shown.advance(UnixMillis(wall), || monotonic_ms), UnixMillis(expected), "{wall}");
+        };
+        check(101_000, 1_000, 101_000);
         // The system steps back by 10 s.
-        assert_eq!(shown.advance(2_000, UnixMillis(92_000)), UnixMillis(101_500));
-        assert_eq!(shown.advance(12_000, UnixMillis(102_000)), UnixMillis(106_500));
-        assert_eq!(shown.advance(22_000, UnixMillis(112_000)), UnixMillis(112_000));
-        // A jump ahead is followed at once.
-        assert_eq!(shown.advance(22_001, UnixMillis(500_000)), UnixMillis(500_000));
+        check(92_000, 2_000, 101_000);
+        check(96_000, 6_000, 103_000);
+        check(102_000, 12_000, 106_000);
+        check(112_000, 22_000, 112_000);
+        // A jump ahead is followed at once, and the next step back is slowed from its own beginning.
+        check(500_000, 22_001, 500_000);
+        check(400_000, 90_000, 500_000);
+        check(400_010, 90_010, 500_005);
     }
 
     #[test]
     fn reading_often_does_not_stop_a_slowed_clock() {
-        let mut shown = Shown { moment: UnixMillis(100_000), monotonic_ms: 0 };
-        for ms in 1..=1_000 {
-            shown.advance(ms, UnixMillis(50_000));
+        let mut shown = Shown { moment: UnixMillis(100_000), slowed_to_ms: None };
+        for ms in 0..=1_000 {
+            shown.advance(UnixMillis(50_000), || ms);
         }
         assert_eq!(shown.moment, UnixMillis(100_500));
     }

@@ -3,7 +3,6 @@
 //! A site keeps its [`SiteNumber`] for as long as the process lives, so that memory may index by it
 //! through any number of reloads. This room knows no file: configuration hands it finished sites.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -75,7 +74,7 @@ pub struct Placed {
 /// The set in force.
 #[derive(Clone, Debug, Default)]
 pub struct Sites {
-    by_id: HashMap<SiteId, Placed>,
+    by_id: foldhash::HashMap<SiteId, Placed>,
     /// Every id that was ever in service in this process life, by number.
     numbers: Vec<SiteId>,
     /// In the order of the configuration.

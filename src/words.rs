@@ -100,7 +100,7 @@ impl SiteId {
     /// # Errors
     /// As [`SiteId::parse`].
     pub fn check(raw: &str) -> Result<(), NameError> {
-        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b);
+        let allowed = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.');
         match raw.as_bytes() {
             [] => Err(NameError::Empty),
             bytes if bytes.len() > Self::BYTES_MAX => Err(NameError::TooLong { max: Self::BYTES_MAX }),

@@ -117,19 +117,18 @@ fn unescaped<'a>(field: &'static str, raw: &'a str) -> Result<Cow<'a, str>, Beac
     }
     let mut bytes = Vec::with_capacity(raw.len());
     let mut rest = raw.as_bytes();
-    while let Some(plain) = rest.iter().position(|b| matches!(b, b'%' | b'+')) {
-        bytes.extend_from_slice(&rest[..plain]);
-        let escape = rest[plain] == b'%';
-        rest = &rest[plain + 1..];
-        if escape {
-            let (digits, behind) = rest.split_first_chunk().ok_or(BeaconError::Escape { field })?;
-            bytes.push(escaped(*digits).ok_or(BeaconError::Escape { field })?);
-            rest = behind;
-        } else {
-            bytes.push(b' ');
-        }
+    while let [first, behind @ ..] = rest {
+        rest = behind;
+        bytes.push(match first {
+            b'+' => b' ',
+            b'%' => {
+                let (digits, behind) = rest.split_first_chunk().ok_or(BeaconError::Escape { field })?;
+                rest = behind;
+                escaped(*digits).ok_or(BeaconError::Escape { field })?
+            }
+            plain => *plain,
+        });
     }
-    bytes.extend_from_slice(rest);
     String::from_utf8(bytes).map(Cow::Owned).map_err(|_| BeaconError::Encoding { field })
 }
 

@@ -96,6 +96,9 @@ impl<'a> PageUrl<'a> {
 
     fn folded(&self, kept_parameters: &[String]) -> Cow<'_, str> {
         let behind = &self.text[self.authority.end..];
+        if is_folded(behind) {
+            return Cow::Borrowed(behind);
+        }
         let without_fragment = behind.split_once('#').map_or(behind, |(before, _)| before);
         let (path, query) = without_fragment.split_once('?').unwrap_or((without_fragment, ""));
         let folded_path = if is_folded(path) { Cow::Borrowed(path) } else { Cow::Owned(fold_path(path)) };
@@ -108,15 +111,36 @@ impl<'a> PageUrl<'a> {
 
 /// Whether a path is plain and already as folding would leave it; `false` may err.
 fn is_folded(path: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/".contains(&b);
-    if path == "/" {
-        return true;
+    let (mut before, mut last_segment) = (0, 0);
+    for (at, byte) in path.bytes().enumerate() {
+        match byte {
+            b'/' if before == b'/' => return false,
+            b'/' => last_segment = at + 1,
+            b'a'..=b'z'
+            | b'A'..=b'Z'
+            | b'0'..=b'9'
+            | b'-'
+            | b'.'
+            | b'_'
+            | b'~'
+            | b'!'
+            | b'$'
+            | b'&'
+            | b'\''
+            | b'('
+            | b')'
+            | b'*'
+            | b'+'
+            | b','
+            | b';'
+            | b'='
+            | b':'
+            | b'@' => {}
+            _ => return false,
+        }
+        before = byte;
     }
-    path.starts_with('/')
-        && !path.ends_with('/')
-        && path.bytes().all(plain)
-        && !path.contains("//")
-        && !path.rsplit('/').next().is_some_and(is_index_file)
+    path == "/" || path.starts_with('/') && before != b'/' && !is_index_file(&path[last_segment..])
 }
 
 fn fold_path(path: &str) -> String {

@@ -58,7 +58,7 @@ pub struct Counts {
 
 #[derive(Default)]
 struct Index {
-    by_id: HashMap<SiteId, Arc<SiteCounts>>,
+    by_id: foldhash::HashMap<SiteId, Arc<SiteCounts>>,
     /// Numbers are given from 0 on, once each.
     by_number: Vec<Option<Arc<SiteCounts>>>,
 }

@@ -31,8 +31,9 @@ pub enum Outcome<'a> {
     },
 }
 
-/// The longest reply of a site with eight-digit numbers and a page of 200 bytes fits without growing.
-const REPLY_BYTES: usize = 1_536;
+/// The longest reply of a site with eight-digit numbers and a page of 200 bytes fits without growing, and
+/// allocators have blocks of this very size.
+const REPLY_BYTES: usize = 2_048;
 
 /// The numbers of a site as every reply of one moment shows them. A page's own stand between the two
 /// parts and at the end of the second, so that replies of one turn share the rest.

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 use crate::count::Counts;
 use crate::fold::Cut;
-use crate::journal::{WriteError, Writer, decode, encode};
+use crate::journal::{WriteError, Writer, decode_own, encode};
 use crate::metrics::Metrics;
 use crate::salt::random;
 use crate::sites::{SiteNumber, Sites};
@@ -155,7 +155,7 @@ impl Worker {
                 metrics.journal_writes.inc();
                 metrics.journal_records.inc_by(count);
                 let mut cut = lock(&self.cut);
-                counts.take(&records, decode, &mut cut.opened);
+                counts.take(&records, decode_own, &mut cut.opened);
                 cut.published.extend(committer.publish(newest));
             }
             Err(error) => {
