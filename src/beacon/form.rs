@@ -90,12 +90,12 @@ fn place_of(name: &str) -> Option<usize> {
     }
 }
 
-/// What stands between the `&`s. A plain loop: pieces are short, and a searcher costs more to set up.
+/// What stands between the `&`s.
 fn pairs(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let text = rest?;
-        let Some(end) = text.bytes().position(|b| b == b'&') else { return rest.take() };
+        let Some(end) = memchr::memchr(b'&', text.as_bytes()) else { return rest.take() };
         rest = Some(&text[end + 1..]);
         Some(&text[..end])
     })
@@ -112,22 +112,23 @@ fn holds(bytes: &[u8], such: impl Fn(u8) -> bool) -> bool {
 }
 
 fn unescaped<'a>(field: &'static str, raw: &'a str) -> Result<Cow<'a, str>, BeaconError> {
-    if !holds(raw.as_bytes(), |b| matches!(b, b'%' | b'+')) {
-        return Ok(Cow::Borrowed(raw));
-    }
-    let mut bytes = Vec::with_capacity(raw.len());
     let mut rest = raw.as_bytes();
-    while let [first, behind @ ..] = rest {
-        rest = behind;
-        bytes.push(match first {
-            b'+' => b' ',
-            b'%' => {
+    let Some(mut plain) = memchr::memchr2(b'%', b'+', rest) else { return Ok(Cow::Borrowed(raw)) };
+    let mut bytes = Vec::with_capacity(raw.len());
+    loop {
+        bytes.extend_from_slice(&rest[..plain]);
+        let mark = rest.get(plain);
+        rest = rest.get(plain + 1..).unwrap_or(&[]);
+        match mark {
+            None => break,
+            Some(b'%') => {
                 let (digits, behind) = rest.split_first_chunk().ok_or(BeaconError::Escape { field })?;
+                bytes.push(escaped(*digits).ok_or(BeaconError::Escape { field })?);
                 rest = behind;
-                escaped(*digits).ok_or(BeaconError::Escape { field })?
             }
-            plain => *plain,
-        });
+            Some(_) => bytes.push(b' '),
+        }
+        plain = memchr::memchr2(b'%', b'+', rest).unwrap_or(rest.len());
     }
     String::from_utf8(bytes).map(Cow::Owned).map_err(|_| BeaconError::Encoding { field })
 }

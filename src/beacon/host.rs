@@ -17,6 +17,9 @@ pub(super) fn split_url(url: &[u8]) -> Option<(&[u8], &[u8])> {
 /// The host of an absolute URL of any scheme.
 pub(super) fn of_url(url: &[u8]) -> Option<Cow<'_, str>> {
     let (authority, _) = split_url(url)?;
+    if is_plain(authority) {
+        return str::from_utf8(authority).ok().map(Cow::Borrowed);
+    }
     of_authority(str::from_utf8(authority).ok()?)
 }
 
@@ -45,10 +48,9 @@ pub(super) fn of_authority(authority: &str) -> Option<Cow<'_, str>> {
 
 /// Whether this is a name in its one spelling and nothing else, as nearly all are.
 fn is_plain(authority: &[u8]) -> bool {
-    let plain = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_');
     !matches!(authority, [] | [.., b'.'])
         && authority.len() <= BYTES_MAX
-        && authority.iter().fold(true, |all, b| all & plain(*b))
+        && authority.iter().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_'))
 }
 
 fn is_scheme(b: u8) -> bool {

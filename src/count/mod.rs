@@ -77,9 +77,9 @@ impl Index {
         self.by_id.insert(site.id.clone(), site);
     }
 
-    fn online(&self, spot: Spot, change: i64, at: UnixMillis) {
+    fn went(&self, spot: Spot) {
         if let Some(site) = self.site(spot.site) {
-            site.online(spot.page, change, at);
+            site.went(spot.page);
         }
     }
 }
@@ -140,12 +140,9 @@ impl Counts {
         // Memory has seen everything; the word of a record is for those who have not.
         let change = self.touch(sites, site, &Touch { in_visit: false, ..*touch }, page);
         let minute = touch.at.minute();
-        if touch.kind == Kind::View {
-            let tally = Tally { views: 1, visits: u64::from(change.opened) };
-            site.add(&Addition { day: touch.day, minute, page: touch.page, tally }, page, touch.at);
-        } else {
-            site.beacon_at(touch.at);
-        }
+        let tally = Tally { views: 1, visits: u64::from(change.opened) };
+        let addition = Addition { day: touch.day, minute, page: touch.page, tally };
+        site.take(&change, (touch.kind == Kind::View).then_some(&addition), page, touch.at);
         change.opened.then_some(Opened { site: site.number, day: touch.day, minute, page })
     }
 
@@ -155,10 +152,12 @@ impl Counts {
         let sites = self.index();
         if let Some(site) = sites.by_id.get(touch.site) {
             let page = touch.page.map(|page| site.page_slot(page));
-            self.touch(&sites, site, touch, page);
+            let change = self.touch(&sites, site, touch, page);
+            site.take(&change, None, page, touch.at);
         }
     }
 
+    /// Presence takes a beacon; what that changes at its own site is left to [`SiteCounts::take`].
     fn touch(&self, sites: &Index, site: &SiteCounts, touch: &Touch<'_>, page: Option<PageSlot>) -> Change {
         let change = self.presence.touch(&Beat {
             kind: touch.kind,
@@ -171,11 +170,9 @@ impl Counts {
             page: page.unwrap_or(PageSlot::NONE),
             online_window_ms: site.online_window_ms(),
         });
-        for gone in [change.went, change.doubled].into_iter().flatten() {
-            sites.online(gone, -1, touch.at);
-        }
-        if let Some(spot) = change.came {
-            sites.online(spot, 1, touch.at);
+        let elsewhere = |spot: &Spot| spot.site != site.number;
+        for gone in [change.went, change.doubled].into_iter().flatten().filter(elsewhere) {
+            sites.went(gone);
         }
         change
     }
@@ -216,7 +213,7 @@ impl Counts {
         if !went.is_empty() {
             let sites = self.index();
             for spot in went {
-                sites.online(spot, -1, now);
+                sites.went(spot);
             }
         }
     }

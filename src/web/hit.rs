@@ -1,7 +1,5 @@
 //! The way of a beacon, top to bottom.
 
-use std::sync::Arc;
-
 use hyper::HeaderMap;
 
 use super::Rooms;
@@ -102,18 +100,19 @@ impl Dealt {
             let numbers = rooms.counts.numbers(number, None, at).ok_or(Refusal::UnknownSite)?;
             Ok::<_, Refusal>(Rendered::of(&numbers, view))
         };
-        let (rendered, outcome) = match self.outcome {
+        let page = self.page.and_then(|page| rooms.counts.page(number, page));
+        let reply = |rendered: &Rendered, outcome| rendered.reply(page.as_ref(), outcome);
+        match self.outcome {
             Ok(written) => {
                 let render = || render(written.at);
-                (written.turn.shown(number, view.language, render)?, snippet::Outcome::Counted)
+                let reply = |rendered: &Rendered| reply(rendered, snippet::Outcome::Counted);
+                written.turn.show(number, view.language, render, reply)
             }
             Err(reason) => {
                 let (reason, remedy) = (reason.as_str(), reason.remedy());
-                (Arc::new(render(rooms.clock.now())?), snippet::Outcome::NotCounted { reason, remedy })
+                Ok(reply(&render(rooms.clock.now())?, snippet::Outcome::NotCounted { reason, remedy }))
             }
-        };
-        let page = self.page.and_then(|page| rooms.counts.page(number, page));
-        Ok(rendered.reply(page.as_ref(), outcome))
+        }
     }
 }
 

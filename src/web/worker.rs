@@ -64,7 +64,7 @@ struct TurnState {
 struct Shown {
     site: SiteNumber,
     language: &'static Language,
-    rendered: Arc<Rendered>,
+    rendered: Rendered,
 }
 
 /// A record that was written.
@@ -91,7 +91,7 @@ impl Worker {
     /// Puts the record of a counted beacon into this turn. The future ends when the turn is over
     /// and says whether the record was written.
     pub fn commit(&self, touch: &Touch<'_>) -> Committed {
-        Committed(self.gather(&Record::Touch(*touch), touch.at))
+        Committed(Some(self.gather(&Record::Touch(*touch), touch.at)))
     }
 
     fn gather(&self, record: &Record<'_>, at: UnixMillis) -> Arc<Turn> {
@@ -230,20 +230,22 @@ fn fresh_stream() -> StreamId {
 impl Turn {
     /// What all replies of this turn show of a site in a language: rendered by the first of them. All
     /// their records were taken before, so every reply shows its own beacon.
-    pub(super) fn shown<E>(
+    pub(super) fn show<E>(
         &self,
         site: SiteNumber,
         language: &'static Language,
         render: impl FnOnce() -> Result<Rendered, E>,
-    ) -> Result<Arc<Rendered>, E> {
+        reply: impl FnOnce(&Rendered) -> Vec<u8>,
+    ) -> Result<Vec<u8>, E> {
         let mut shown = lock(&self.shown);
-        let is_it = |shown: &&Shown| shown.site == site && std::ptr::eq(shown.language, language);
-        if let Some(shown) = shown.iter().find(is_it) {
-            return Ok(Arc::clone(&shown.rendered));
-        }
-        let rendered = Arc::new(render()?);
-        shown.push(Shown { site, language, rendered: Arc::clone(&rendered) });
-        Ok(rendered)
+        let is_it = |shown: &Shown| shown.site == site && std::ptr::eq(shown.language, language);
+        let place = if let Some(place) = shown.iter().position(is_it) {
+            place
+        } else {
+            shown.push(Shown { site, language, rendered: render()? });
+            shown.len() - 1
+        };
+        Ok(reply(&shown[place].rendered))
     }
 
     fn end(&self, now: UnixMillis, written: bool) {
@@ -256,17 +258,21 @@ impl Turn {
 }
 
 /// Ends when the turn is over; `None` if its records were not written.
-pub struct Committed(Arc<Turn>);
+pub struct Committed(Option<Arc<Turn>>);
 
 impl Future for Committed {
     type Output = Option<Written>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = lock(&self.0.state);
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let turn = self.0.take().expect("a future is not polled once it has ended");
+        let mut state = lock(&turn.state);
         if let Some((at, written)) = state.ended {
-            return Poll::Ready(written.then(|| Written { at, turn: Arc::clone(&self.0) }));
+            drop(state);
+            return Poll::Ready(written.then_some(Written { at, turn }));
         }
         state.waiting.push(context.waker().clone());
+        drop(state);
+        self.0 = Some(turn);
         Poll::Pending
     }
 }
