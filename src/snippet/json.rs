@@ -139,6 +139,7 @@ fn push_text(out: &mut Vec<u8>, numbers: &Numbers, view: &View) {
 mod tests {
     use serde_json::{Value, json};
 
+    use super::super::grouping::Grouping;
     use super::super::tests::{numbers, numbers_with_page, view};
     use super::*;
     use crate::words::{Figure, PageNumbers, PagePath};
@@ -209,7 +210,7 @@ mod tests {
 
     #[test]
     fn text_counts_what_the_site_calls_its_total() {
-        let view = View { total: Figure::Views, grouping: Some('.'), ..view(&[]) };
+        let view = View { total: Figure::Views, grouping: Grouping::by('.'), ..view(&[]) };
         let json = parsed(&render(&numbers_with_page(), &view));
         assert_eq!(json["text"]["total"], "4.021.877");
         assert_eq!(json["text"]["today"], "5.120");

@@ -151,7 +151,7 @@ pub(super) fn welcome(
     let (base_url, reachability) = base_url(rooms, headers, local);
     let numbers = numbers(rooms, placed, None)?;
     let language = hit::accept_language(headers);
-    let view = View::of(&placed.site, language);
+    let view = View::of(&placed.site, None, language);
     let table = View::parse([("style", "table")], &placed.site, language)?;
     let html = |view: &View| {
         let format = snippet::format("html").expect("html is one of the formats");
