@@ -40,8 +40,9 @@ const GAP_PX: u32 = 26;
 const CAPTION_PX: u32 = 38;
 /// From the middle of a row down to the baseline of its text.
 const BASELINE_PX: u32 = 5;
-/// Before the number of people online.
-const DOT: &str = "\u{25cf}";
+/// Before the number of people online: a bullet, since fonts for Latin have one, and so its size does not
+/// depend on the language.
+const DOT: &str = "\u{2022}";
 
 fn render(numbers: &Numbers, view: &View) -> Vec<u8> {
     let lines = lines(numbers, view);
@@ -188,7 +189,7 @@ impl Svg {
         // The dot stands before the number: on its right where text runs from right to left.
         let is_online = line.row == Row::Online;
         if is_online && !line.language.is_rtl() {
-            self.dot().raw("<tspan dy=\"1\"> </tspan>");
+            self.dot().raw("<tspan dy=\"-4\"> </tspan>");
         }
         self.raw("<tspan class=\"number\" font-weight=\"600\" fill=\"#1f1d1a\">")
             .text(&line.number)
@@ -204,7 +205,7 @@ impl Svg {
     }
 
     fn dot(&mut self) -> &mut Svg {
-        self.raw("<tspan class=\"dot\" font-size=\"10\" dy=\"-1\" fill=\"#0b7a5b\">").raw(DOT);
+        self.raw("<tspan class=\"dot\" font-size=\"26\" dy=\"4\" fill=\"#0b7a5b\">").raw(DOT);
         self.raw("</tspan>")
     }
 

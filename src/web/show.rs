@@ -166,6 +166,7 @@ pub(super) fn welcome(
         site_count: sites.iter().count(),
         hosts: &placed.site.hosts,
         identity_browser: placed.site.identity == Identity::Browser,
+        language: view.language.tag,
         counter: &html(&view),
         table: &html(&table),
         spans: &view.spans(),
