@@ -43,6 +43,7 @@ fn a_site_with_a_language_and_a_grouping_of_its_own_keeps_them() {
     let line = "Всего посещений: 1'234'567";
     assert_eq!(first_line(&daemon, "page_lang=de", "fr"), line);
     assert_eq!(first_line(&daemon, "lang=es", "fr"), "Total de visitas: 1'234'567");
+    assert_eq!(first_line(&daemon, "lang=auto", "de"), "Besuche insgesamt: 1'234'567");
 }
 
 #[test]
@@ -77,7 +78,7 @@ fn an_unknown_language_is_refused_with_all_that_are_known() {
     let daemon = Daemon::start(AUTO);
     let refused = daemon.get("/snippet/vks.html?lang=tlh", &[]);
     assert_eq!(refused.status, 400);
-    assert!(refused.text().contains(&format!("\"tlh\"; allowed: {known}")), "{}", refused.text());
+    assert!(refused.text().contains(&format!("\"tlh\"; allowed: auto, {known}")), "{}", refused.text());
     let (code, told) = Daemon::stopped(&format!("{AUTO}language = \"tlh\"\n")).refuses_to_start(&[]);
     assert_eq!(code, 3);
     assert!(told.contains("\"tlh\": is not spoken") && told.contains(&format!("auto, {known}")), "{told}");
@@ -87,6 +88,6 @@ fn an_unknown_language_is_refused_with_all_that_are_known() {
 fn the_readme_lists_every_language() {
     let readme = include_str!("../README.md");
     for tag in Language::tags() {
-        assert!(readme.contains(&format!("`{tag}`")), "{tag}");
+        assert!(readme.contains(&format!("\n| `{tag}` | ")), "{tag}");
     }
 }

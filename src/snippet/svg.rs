@@ -64,7 +64,6 @@ fn render(numbers: &Numbers, view: &View) -> Vec<u8> {
 }
 
 /// The measures of a card.
-#[expect(clippy::struct_field_names, reason = "the unit stands in the name")]
 struct Card {
     width_px: u32,
     height_px: u32,
@@ -121,13 +120,17 @@ fn em_hundredths(c: char) -> u32 {
         'f' | 't' | 'r' | '(' | ')' | '-' => 40,
         'm' | 'w' | 'M' | 'W' | 'ж' | 'м' | 'ф' | 'ш' | 'щ' | 'ы' | 'ю' => 92,
         'Ж' | 'М' | 'Ф' | 'Ш' | 'Щ' | 'Ы' | 'Ю' => 105,
-        // Marks above and below: of Latin, Arabic and Thai letters.
-        '\u{300}'..='\u{36f}' | '\u{64b}'..='\u{65f}' => 0,
-        '\u{e31}' | '\u{e34}'..='\u{e3a}' | '\u{e47}'..='\u{e4e}' => 0,
+        c if is_mark(c) => 0,
         '\u{1100}'.. if !('\u{1e00}'..='\u{20cf}').contains(&c) => 105,
         c if c.is_uppercase() => 70,
         _ => 59,
     }
+}
+
+/// Whether a character stands above or below another one: marks of Latin, Arabic and Thai letters.
+fn is_mark(c: char) -> bool {
+    matches!(c, '\u{300}'..='\u{36f}' | '\u{64b}'..='\u{65f}')
+        || matches!(c, '\u{e31}' | '\u{e34}'..='\u{e3a}' | '\u{e47}'..='\u{e4e}')
 }
 
 /// A buffer that tells markup from text: text is always escaped.

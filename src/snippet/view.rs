@@ -184,8 +184,11 @@ impl View {
         let asked = Asked::gather(query)?;
         let language = match asked.lang {
             None | Some("") => language_of(site, asked.page_lang, accept_language),
-            Some(tag) => Language::find(tag)
-                .ok_or_else(|| not_allowed("lang", tag, Language::tags().collect::<Vec<_>>().join(", ")))?,
+            Some("auto") => reader_language(asked.page_lang, accept_language),
+            Some(tag) => Language::find(tag).ok_or_else(|| {
+                let known: Vec<_> = std::iter::once("auto").chain(Language::tags()).collect();
+                not_allowed("lang", tag, known.join(", "))
+            })?,
         };
         let theme = asked.style.map_or(Ok(Theme::Plain), theme_of)?;
         let page = asked.page.map(page_of).transpose()?;
@@ -259,13 +262,16 @@ impl<'q> Asked<'q> {
 }
 
 fn language_of(site: &Site, page: Option<&str>, accepted: Option<&str>) -> &'static Language {
-    let chosen = match &site.language {
-        LanguageChoice::Fixed(tag) => Language::find(tag),
-        LanguageChoice::Auto => {
-            page.and_then(Language::find).or_else(|| accepted.and_then(Language::accepted))
-        }
-    };
-    chosen.unwrap_or_else(Language::fallback)
+    match &site.language {
+        LanguageChoice::Fixed(tag) => Language::find(tag).unwrap_or_else(Language::fallback),
+        LanguageChoice::Auto => reader_language(page, accepted),
+    }
+}
+
+/// The language of the page, else of the browser.
+fn reader_language(page: Option<&str>, accepted: Option<&str>) -> &'static Language {
+    let page = page.and_then(Language::find);
+    page.or_else(|| accepted.and_then(Language::accepted)).unwrap_or_else(Language::fallback)
 }
 
 fn theme_of(style: &str) -> Result<Theme, ViewError> {
@@ -330,7 +336,7 @@ mod tests {
         check_refused(&[("rows", "total,total")], "parameter \"rows\" is \"total\"; allowed: each row once");
         check_refused(
             &[("lang", "tlh")],
-            "parameter \"lang\" is \"tlh\"; allowed: en, vi, zh, zh-Hant, fr, de, es, pt, \
+            "parameter \"lang\" is \"tlh\"; allowed: auto, en, vi, zh, zh-Hant, fr, de, es, pt, \
              pt-PT, ja, ko, ru, th, id, ar",
         );
         check_refused(&[("style", "neon")], "parameter \"style\" is \"neon\"; allowed: plain, table");
@@ -361,6 +367,8 @@ mod tests {
         };
         assert_eq!(tag(&[("lang", "en"), ("page_lang", "vi")], &fixed, Some("vi")), "en");
         assert_eq!(tag(&[("page_lang", "en")], &fixed, Some("en")), "vi");
+        assert_eq!(tag(&[("lang", "auto"), ("page_lang", "fr")], &fixed, Some("en")), "fr");
+        assert_eq!(tag(&[("lang", "auto")], &fixed, Some("ar-EG")), "ar");
         assert_eq!(tag(&[("page_lang", "vi-VN")], &auto, Some("en")), "vi");
         assert_eq!(tag(&[("page_lang", "tlh")], &auto, Some("vi")), "vi");
         assert_eq!(tag(&[("page_lang", "fr")], &auto, Some("vi")), "fr");

@@ -171,3 +171,20 @@ fn the_counter_of_the_welcome_page_is_in_the_language_of_the_browser() {
     browser.wait_for_text(total, "1\u{202f}234\u{202f}568");
     assert!(browser.text("p.headcount").contains("Visiteurs en ligne"));
 }
+
+#[test]
+fn an_arabic_counter_stands_well_on_the_english_welcome_page() {
+    let likes = json!({"intl.accept_languages": "ar-EG,ar"});
+    let Some(browser) = Browser::open_as(CHROME_LINUX, &likes) else { return };
+    let daemon = Daemon::start(AUTO);
+    daemon.print("adjust", &["vks", "visits", "+1234567", "--reason", "the old counter"]);
+    for width in [1_200, 360] {
+        let name = format!("welcome-arabic-{width}");
+        browser.dress("light", width, 800);
+        browser.visit(&format!("{}/", base(&daemon)));
+        browser.wait_for_text("p.headcount [data-headcount=total]", "1,234,568");
+        browser.run("document.querySelectorAll('[loading]').forEach(e => e.loading = 'eager')");
+        check_nothing_sticks_out(&browser, &name);
+        keep(&name, &browser.picture(None, 0));
+    }
+}
