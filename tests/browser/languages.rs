@@ -66,8 +66,10 @@ fn cell(tag: &str) -> String {
     let include = |path: &str| format!("<!--#include virtual=\"/hc/snippet/vks.{path}&lang={tag}\" -->");
     let all = "style=table&page=/&rows=online,peak_online,today,yesterday,this_week,last_week,this_month,\
                last_month,this_year,last_hour,last_24_hours,page,total";
-    let parts =
-        ["html?style=plain", "svg?style=plain", "html?style=table", &format!("svg?{all}")].map(include);
+    let table = format!("svg?{all}");
+    // With one narrow row, the caption alone makes the card as wide as it is.
+    let caption = "svg?style=table&rows=yesterday";
+    let parts = ["html?style=plain", "svg?style=plain", "html?style=table", &table, caption].map(include);
     format!("<section>{tag}{}</section>", parts.concat())
 }
 
