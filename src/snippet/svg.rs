@@ -93,7 +93,11 @@ impl Card {
         // The dot and the blanks around it are as wide as two digits.
         let dot = text_px("00");
         let wanted = labels + GAP_PX + dot + values;
-        let caption = if view.theme == Theme::Table { text_px(view.language.caption(view.total)) } else { 0 };
+        // A caption is bold, and no gap takes up what the estimate got wrong.
+        let caption = match view.theme {
+            Theme::Plain => 0,
+            Theme::Table => text_px(view.language.caption(view.total)) * 6 / 5,
+        };
         let width_px = wanted.max(caption) + 2 * PAD_X_PX;
         let count = u32::try_from(lines.len()).unwrap_or(u32::MAX);
         let bottom_px = if view.theme == Theme::Table { 6 } else { PAD_Y_PX };

@@ -22,7 +22,7 @@ const CROWDED: &str = "return [...document.querySelectorAll('svg')].flatMap(svg 
     let width = svg.viewBox.baseVal.width, rows = {}, bad = [];\
     for (let text of svg.querySelectorAll('text')) {\
         let box = text.getBBox(), y = text.getAttribute('y');\
-        if (box.x < 12 || box.x + box.width > width - 12) bad.push(svg.lang + ' out: ' + text.textContent);\
+        if (box.x < 12 || box.x + box.width > width - 12) bad.push(svg.getAttribute('lang') + ' out: ' + text.textContent);\
         (rows[y] = rows[y] || []).push(box);\
     }\
     for (let [one, other] of Object.values(rows)) {\
@@ -31,6 +31,10 @@ const CROWDED: &str = "return [...document.querySelectorAll('svg')].flatMap(svg 
     }\
     return bad;\
 })";
+
+/// Puts the images of a page into a font of a reader whose letters are about as wide as they come.
+const WIDE_FONT: &str = "let style = document.createElement('style');\
+    style.textContent = 'svg g { font-family: \"DejaVu Sans\", Verdana }'; document.head.append(style)";
 
 #[test]
 fn every_language_is_legible_in_light_and_dark_on_wide_and_narrow_screens() {
@@ -48,6 +52,8 @@ fn every_language_is_legible_in_light_and_dark_on_wide_and_narrow_screens() {
             check_nothing_sticks_out(&browser, &name);
             assert_eq!(browser.run(CROWDED), json!([]), "{name}");
             keep(&name, &browser.picture(None, 0));
+            browser.run(WIDE_FONT);
+            assert_eq!(browser.run(CROWDED), json!([]), "{name} in a wide font");
         }
     }
 }
