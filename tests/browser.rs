@@ -1,5 +1,7 @@
 //! What readers and webmasters see: a real browser, the real binary, pages on another origin.
 
+/// Every language on a screen, and against the browser's own copy of CLDR.
+mod languages;
 /// Behind a real nginx with TLS, under a path of the site.
 mod nginx;
 /// One person, two people, one who leaves: what online means on a screen.

@@ -27,6 +27,9 @@ mod full;
 /// Beacons good and bad over real sockets: counted, not counted for a reason, or refused in words.
 mod beacon;
 
+/// Which language a reader gets: of the request, the site, the page, the browser.
+mod languages;
+
 /// New and changed sites are taken over while serving; a bad configuration changes nothing.
 mod reload;
 

@@ -33,10 +33,10 @@ pub(super) fn spans(view: &View) -> String {
     html.raw("<p data-headcount-block hidden>");
     for (at, row) in view.rows.iter().enumerate() {
         html.raw(if at > 0 { "<br>\n" } else { "" });
-        html.text(view.language.label(*row, view.theme, view.total));
-        html.raw(": <span data-headcount=\"").text(row.as_str()).raw("\"></span>");
+        html.text(view.language.label(*row, view.theme, view.total)).text(view.language.colon);
+        html.raw("<span data-headcount=\"").text(row.as_str()).raw("\"></span>");
         let unit = view.language.unit(*row, view.total);
-        html.raw(if unit.is_empty() { "" } else { " " }).text(unit);
+        html.raw(if unit.is_empty() { "" } else { view.language.before_unit }).text(unit);
     }
     html.raw("</p>");
     String::from_utf8(html.0).expect("is made of whole strings")
@@ -79,6 +79,8 @@ impl Html {
     }
 
     fn paragraph(&mut self, view: &View, lines: &[Line], window: &str) {
+        let colon = view.language.colon.trim_end();
+        let blank = &view.language.colon[colon.len()..];
         self.raw("<p class=\"headcount\"").language(view).raw(">");
         for (at, line) in lines.iter().enumerate() {
             self.raw(if at > 0 { "<br>\n" } else { "" });
@@ -86,7 +88,11 @@ impl Html {
             if line.row == Row::Online {
                 self.raw(" role=\"status\" aria-live=\"polite\" aria-atomic=\"true\"");
             }
-            self.raw("><span class=\"headcount-label\">").text(line.label).raw(":</span> ");
+            self.raw("><span class=\"headcount-label\">")
+                .text(line.label)
+                .text(colon)
+                .raw("</span>")
+                .raw(blank);
             self.number(line, window).raw("</span>");
         }
         self.raw("</p>\n");
@@ -112,9 +118,14 @@ impl Html {
         if line.row == Row::Online {
             self.raw(" title=\"").text(window).raw("\"");
         }
-        self.raw(">").text(&line.number).raw("</span>");
+        // Whatever stands between its groups, a number is read from left to right.
+        self.raw(if line.language.is_rtl() { " dir=\"ltr\">" } else { ">" });
+        self.text(&line.number).raw("</span>");
         if !line.unit.is_empty() {
-            self.raw(" <span class=\"headcount-unit\">").text(line.unit).raw("</span>");
+            self.raw(line.language.before_unit)
+                .raw("<span class=\"headcount-unit\">")
+                .text(line.unit)
+                .raw("</span>");
         }
         self
     }

@@ -6,6 +6,7 @@
 
 use super::Format;
 use super::escape::{push_grouped, push_json, push_number};
+use super::grouping::Grouping;
 use super::line::value;
 use super::view::{Row, View};
 use crate::words::{Figure, Numbers, PageNumbers, Tally};
@@ -41,7 +42,7 @@ const REPLY_BYTES: usize = 2_048;
 pub struct Rendered {
     numbers: Vec<u8>,
     text: Vec<u8>,
-    grouping: Option<char>,
+    grouping: Grouping,
     total: Figure,
 }
 
@@ -180,6 +181,7 @@ fn push_text(out: &mut Vec<u8>, numbers: &Numbers, view: &View) {
 mod tests {
     use serde_json::{Value, json};
 
+    use super::super::grouping::Grouping;
     use super::super::tests::{numbers, numbers_with_page, view};
     use super::*;
     use crate::words::PagePath;
@@ -248,7 +250,7 @@ mod tests {
 
     #[test]
     fn text_counts_what_the_site_calls_its_total() {
-        let view = View { total: Figure::Views, grouping: Some('.'), ..view(&[]) };
+        let view = View { total: Figure::Views, grouping: Grouping::by('.'), ..view(&[]) };
         let json = parsed(&render(&numbers_with_page(), &view));
         assert_eq!(json["text"]["total"], "4.021.877");
         assert_eq!(json["text"]["today"], "5.120");

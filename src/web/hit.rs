@@ -42,7 +42,8 @@ pub(super) async fn answer(
     match protocol.answer {
         AnswerKind::Pixel => Ok(reply::pixel()),
         AnswerKind::Numbers => {
-            let view = View::of(&dealt.placed.site, accept_language(request.headers));
+            let page_language = snippet::page_language(request.query);
+            let view = View::of(&dealt.placed.site, page_language, accept_language(request.headers));
             dealt.shown(rooms, &view).map(reply::numbers)
         }
     }

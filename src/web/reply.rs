@@ -25,6 +25,8 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const GIF: HeaderValue = HeaderValue::from_static("image/gif");
 /// A second: as long as a snippet is good for.
 const FRESH_SECOND: HeaderValue = HeaderValue::from_static("max-age=1");
+/// A snippet may follow the reader's language, so no cache may hand it to a reader of another.
+const BY_LANGUAGE: HeaderValue = HeaderValue::from_static("accept-language");
 /// The script and styles change with a release; an hour is how long a new release may go unnoticed.
 const FRESH_HOUR: HeaderValue = HeaderValue::from_static("public, max-age=3600");
 
@@ -104,7 +106,7 @@ pub(super) fn snippet(format: &Format, body: Bytes, etag: Option<&str>) -> Reply
     headers.insert(CROSS_ORIGIN_RESOURCE_POLICY, CROSS_ORIGIN);
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(format.policy));
     headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
-    headers.insert(VARY, HeaderValue::from_static("accept-language"));
+    headers.insert(VARY, BY_LANGUAGE);
     let kept = if etag.is_some() { FRESH_SECOND } else { NO_STORE };
     headers.insert(CACHE_CONTROL, kept);
     if let Some(etag) = etag.and_then(|etag| HeaderValue::from_str(etag).ok()) {
@@ -118,6 +120,7 @@ pub(super) fn not_modified(etag: &str) -> Reply {
     let mut reply = Response::new(Full::new(Bytes::new()));
     *reply.status_mut() = StatusCode::NOT_MODIFIED;
     reply.headers_mut().insert(CACHE_CONTROL, FRESH_SECOND);
+    reply.headers_mut().insert(VARY, BY_LANGUAGE);
     reply.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
     if let Ok(etag) = HeaderValue::from_str(etag) {
         reply.headers_mut().insert(ETAG, etag);

@@ -148,7 +148,7 @@ pub(super) fn welcome(
     let (base_url, reachability) = base_url(rooms, headers, local);
     let numbers = numbers(rooms, placed, None)?;
     let language = hit::accept_language(headers);
-    let view = View::of(&placed.site, language);
+    let view = View::of(&placed.site, None, language);
     let table = View::parse([("style", "table")], &placed.site, language)?;
     let html = |view: &View| {
         let format = snippet::format("html").expect("html is one of the formats");
@@ -163,6 +163,7 @@ pub(super) fn welcome(
         site_count: sites.iter().count(),
         hosts: &placed.site.hosts,
         identity_browser: placed.site.identity == Identity::Browser,
+        language: view.language.tag,
         counter: &html(&view),
         table: &html(&table),
         spans: &view.spans(),
