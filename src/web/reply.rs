@@ -1,12 +1,14 @@
 //! Every status, cache and CORS header; errors become replies here and only here.
 
+use std::sync::LazyLock;
+
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
     HeaderName, HeaderValue, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use hyper::{Response, StatusCode};
+use hyper::{HeaderMap, Response, StatusCode};
 
 use crate::beacon::BeaconError;
 use crate::page::Asset;
@@ -76,14 +78,21 @@ impl Refusal {
     }
 }
 
+/// The headers of every reply to a beacon: copying a map costs a third of filling one.
+static OF_NUMBERS: LazyLock<HeaderMap> = LazyLock::new(|| {
+    let headers = [
+        (CONTENT_TYPE, JSON),
+        (CACHE_CONTROL, NO_STORE),
+        (ACCESS_CONTROL_ALLOW_ORIGIN, ANY),
+        (X_CONTENT_TYPE_OPTIONS, NOSNIFF),
+    ];
+    HeaderMap::from_iter(headers)
+});
+
 /// The numbers that go back with a beacon.
 pub(super) fn numbers(json: Vec<u8>) -> Reply {
     let mut reply = Response::new(Full::new(Bytes::from(json)));
-    let headers = reply.headers_mut();
-    headers.insert(CONTENT_TYPE, JSON);
-    headers.insert(CACHE_CONTROL, NO_STORE);
-    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
-    headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    *reply.headers_mut() = OF_NUMBERS.clone();
     reply
 }
 
