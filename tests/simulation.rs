@@ -393,25 +393,31 @@ fn a_peak_is_shown_once_it_is_written_and_survives_a_crash() {
     machine.start(UnixMillis(START));
     let placed = machine.sites[0].clone();
     let local = LocalDay::of(UnixMillis(START), &placed.site.time_zone);
-    for person in 0..5 {
-        let touch = Touch {
-            kind: Kind::View,
-            at: UnixMillis(START),
-            site: placed.site.id.as_str(),
-            day: local.day,
-            visitor: visitor(0, local.day, person),
-            previous: None,
-            in_visit: false,
-            since_last_ms: 0,
-            page: None,
-        };
-        assert!(machine.beacon(0, &touch));
-    }
+    let touch = |person| Touch {
+        kind: Kind::View,
+        at: UnixMillis(START),
+        site: placed.site.id.as_str(),
+        day: local.day,
+        visitor: visitor(0, local.day, person),
+        previous: None,
+        in_visit: false,
+        since_last_ms: 0,
+        page: None,
+    };
     let peak = |machine: &mut Machine, at: u64| {
         let numbers = machine.life().counts.numbers(placed.number, None, UnixMillis(at)).unwrap();
         numbers.peak_online.map(|peak| peak.count)
     };
-    assert_eq!(peak(&mut machine, START), None, "it is not in the journal yet");
+    for person in 0..4 {
+        assert!(machine.beacon(0, &touch(person)));
+        assert_eq!(peak(&mut machine, START), Some(u32::try_from(person).unwrap() + 1));
+    }
+    let mut record = Vec::new();
+    journal::encode(&Record::Touch(touch(4)), &mut record);
+    machine.disk.set_faults(Faults { room: Some(record.len()), ..Faults::default() });
+    assert!(machine.beacon(0, &touch(4)));
+    assert_eq!(peak(&mut machine, START), Some(4), "it is not in the journal yet");
+    machine.disk.set_faults(Faults::default());
     machine.record_peaks(UnixMillis(START));
     assert_eq!(peak(&mut machine, START), Some(5));
     machine.life = None;

@@ -13,6 +13,7 @@ mod site;
 mod window;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 pub use site::Kept;
@@ -54,6 +55,8 @@ pub struct Counts {
     options: Options,
     presence: Presence,
     sites: RwLock<Index>,
+    /// More people are online at some site than ever before, and nobody has asked yet.
+    peak_rose: AtomicBool,
 }
 
 #[derive(Default)]
@@ -89,7 +92,7 @@ impl Counts {
     #[must_use]
     pub fn new(options: Options, now: UnixMillis) -> Counts {
         let presence = Presence::new(options.visit_window_ms, now);
-        Counts { options, presence, sites: RwLock::default() }
+        Counts { options, presence, sites: RwLock::default(), peak_rose: AtomicBool::new(false) }
     }
 
     /// Puts a site in service, with what was kept of it; a site that is in service already takes
@@ -142,7 +145,10 @@ impl Counts {
         let minute = touch.at.minute();
         let tally = Tally { views: 1, visits: u64::from(change.opened) };
         let addition = Addition { day: touch.day, minute, page: touch.page, tally };
-        site.take(&change, (touch.kind == Kind::View).then_some(&addition), page, touch.at);
+        let view = (touch.kind == Kind::View).then_some(&addition);
+        if site.take(&change, view, page, touch.at) {
+            self.peak_rose.store(true, Ordering::Release);
+        }
         change.opened.then_some(Opened { site: site.number, day: touch.day, minute, page })
     }
 
@@ -253,6 +259,11 @@ impl Counts {
     #[must_use]
     pub fn local_day(&self, site: SiteNumber, now: UnixMillis) -> Option<LocalDay> {
         self.index().site(site).map(|site| site.local_day(now))
+    }
+
+    /// Whether any peak rose since this was asked last.
+    pub fn peak_rose(&self) -> bool {
+        self.peak_rose.load(Ordering::Relaxed) && self.peak_rose.swap(false, Ordering::AcqRel)
     }
 
     /// A peak that was seen and is not in the journal yet.

@@ -129,14 +129,15 @@ impl SiteCounts {
         self.live().pages.slot(page, self.pages_max)
     }
 
-    /// Takes what a beacon of this site changes: who is where, and for a view the sums.
+    /// Takes what a beacon of this site changes: who is where, and for a view the sums. Says whether more
+    /// are online than ever before.
     pub(super) fn take(
         &self,
         change: &Change,
         addition: Option<&Addition<'_>>,
         page: Option<PageSlot>,
         at: UnixMillis,
-    ) {
+    ) -> bool {
         let here = |spot: Spot| (spot.site == self.number).then_some(spot.page);
         let came = change.came.and_then(here);
         let went = [change.went.and_then(here), change.doubled.and_then(here)];
@@ -150,7 +151,8 @@ impl SiteCounts {
             live.pages.enter(page);
         }
         let online = u32::try_from(online).unwrap_or(0);
-        if more > 0 && live.seen.is_none_or(|(highest, _)| online > highest) {
+        let rose = more > 0 && live.seen.is_none_or(|(highest, _)| online > highest);
+        if rose {
             live.seen = Some((online, at));
         }
         if let Some(addition) = addition {
@@ -162,6 +164,7 @@ impl SiteCounts {
             }
         }
         live.last_beacon = live.last_beacon.max(Some(at));
+        rose
     }
 
     /// Somebody is no longer on a page.

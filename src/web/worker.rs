@@ -2,7 +2,8 @@
 //!
 //! Handlers of one loop turn put their records side by side and wait. The worker's committer comes
 //! last in the turn: it writes all of them with one `write`, lets the counts take them in their
-//! order, publishes how far the stream reaches, and wakes the handlers. A handler only waits for its
+//! order, publishes how far the stream reaches, and wakes the handlers. A new peak is written in the
+//! same turn, once it is known. A handler only waits for its
 //! reply, so a client that hangs up changes nothing.
 
 use std::future::Future;
@@ -154,9 +155,8 @@ impl Worker {
             Ok(()) => {
                 metrics.journal_writes.inc();
                 metrics.journal_records.inc_by(count);
-                let mut cut = lock(&self.cut);
-                counts.take(&records, decode_own, &mut cut.opened);
-                cut.published.extend(committer.publish(newest));
+                self.take(&records, newest, committer, counts);
+                self.write_peaks(committer, counts, metrics, now);
             }
             Err(error) => {
                 metrics.journal_write_errors.inc();
@@ -167,6 +167,31 @@ impl Worker {
         committer.spare = records;
         committer.spare.clear();
         Some(written.is_ok())
+    }
+
+    /// Lets the counts take what was written, and publishes it.
+    fn take(&self, records: &[u8], newest: UnixMillis, committer: &mut Committer, counts: &Counts) {
+        let mut cut = lock(&self.cut);
+        counts.take(records, decode_own, &mut cut.opened);
+        cut.published.extend(committer.publish(newest));
+    }
+
+    /// Writes the peaks that this turn has brought, so that its replies may show them beside the number
+    /// online. What cannot be written waits for [`Worker::gather_peaks`].
+    fn write_peaks(&self, committer: &mut Committer, counts: &Counts, metrics: &Metrics, now: UnixMillis) {
+        if !counts.peak_rose() {
+            return;
+        }
+        let mut peaks = Vec::new();
+        let rising = counts.all_rising();
+        for (site, count, at) in &rising {
+            encode(&Record::Peak { site: site.as_str(), count: *count, at: *at }, &mut peaks);
+        }
+        if !rising.is_empty() && committer.write(&peaks, now).is_ok() {
+            metrics.journal_writes.inc();
+            metrics.journal_records.inc_by(u64::try_from(rising.len()).unwrap_or(u64::MAX));
+            self.take(&peaks, now, committer, counts);
+        }
     }
 
     /// When the committer last ran.
