@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use headcount::count::{self, Counts, Kept};
+use headcount::details::Details;
 use headcount::fold::{self, Cut, Fold};
 use headcount::journal::{self, Ack, Journal, RealDisk, decode, encode};
 use headcount::sites::{Identity, LanguageChoice, Placed, Site, SiteNumber};
@@ -169,6 +170,7 @@ fn put(n: u64, names: &[String], at: UnixMillis, records: &mut Vec<u8>) {
         in_visit: false,
         since_last_ms: 0,
         page: Some(&page),
+        details: Details::default(),
     };
     encode(&Record::Touch(touch), records);
 }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
+use headcount::details::Details;
 use headcount::fold::{self, Fold};
 use headcount::journal::{Ack, Journal, Options, RealDisk, Writer, encode};
 use headcount::store::{self, Store};
@@ -99,6 +100,7 @@ fn put(n: u64, at: UnixMillis, buffer: &mut Vec<u8>) {
         in_visit: false,
         since_last_ms: if kind == Kind::Leave { 5_000 } else { 0 },
         page: Some(&page),
+        details: Details::default(),
     };
     encode(&Record::Touch(touch), buffer);
 }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use headcount::count::{Counts, Options as CountOptions};
+use headcount::details::Details;
 use headcount::fold::{Fold, Options as FoldOptions};
 use headcount::journal::{self, Ack, Faults, Journal, Reading, SimulatedDisk, merge};
 use headcount::keeper::kept;
@@ -349,6 +350,7 @@ fn simulate(seed: u64, steps: u64) {
             in_visit: known == Some(true),
             since_last_ms: if kind == Kind::Leave { since_last_ms } else { 0 },
             page: Some(page),
+            details: Details::default(),
         };
         let counted = machine.beacon(usize::try_from(chance.below(2)).unwrap(), &touch);
         assert!(counted || full, "only a full disk refuses");
@@ -401,6 +403,7 @@ fn a_peak_is_shown_once_it_is_written_and_survives_a_crash() {
             in_visit: false,
             since_last_ms: 0,
             page: None,
+            details: Details::default(),
         };
         assert!(machine.beacon(0, &touch));
     }
@@ -447,6 +450,7 @@ fn a_torn_end_after_a_power_cut_loses_nothing_that_was_synced() {
                 in_visit: false,
                 since_last_ms: 0,
                 page: None,
+                details: Details::default(),
             };
             drop(worker.commit(&touch));
             answered += u64::from(worker.turn(&mut committer, &counts, &metrics, at) == Some(true));

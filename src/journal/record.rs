@@ -29,6 +29,7 @@
 //!
 //! A body is never empty, so a run of zeros is damage and never a record.
 
+use crate::details::Details;
 use crate::words::{Day, Kind, Record, StreamId, Touch, UnixMillis, VisitorId};
 
 /// The format that this build writes.
@@ -178,7 +179,19 @@ fn decode_body<'a>(reader: &mut Reader<'a>) -> Option<Record<'a>> {
         Some(reader.text(page_bytes)?)
     };
     let in_visit = flags & IN_VISIT != 0;
-    Some(Record::Touch(Touch { kind, at, site, day, visitor, previous, in_visit, since_last_ms, page }))
+    let details = Details::default();
+    Some(Record::Touch(Touch {
+        kind,
+        at,
+        site,
+        day,
+        visitor,
+        previous,
+        in_visit,
+        since_last_ms,
+        page,
+        details,
+    }))
 }
 
 /// Whether a sound record stands anywhere in `bytes`: then damage before it is not a torn end.
@@ -238,6 +251,7 @@ mod tests {
             previous: numbers[2].is_multiple_of(2).then_some(VisitorId(numbers[2])),
             since_last_ms: if kind == Kind::Leave { 1_234 } else { 0 },
             page,
+            details: Details::default(),
         })
     }
 

@@ -6,6 +6,7 @@ use super::Rooms;
 use super::reply::{self, Refusal, Reply};
 use super::worker::Worker;
 use crate::beacon::{AnswerKind, Beacon, PROTOCOLS, Protocol, Request};
+use crate::details::Details;
 use crate::guard::{Outcome, Reason};
 use crate::sites::{Placed, Site};
 use crate::snippet::{self, View};
@@ -156,6 +157,7 @@ fn touch<'a>(
         in_visit: who.in_visit,
         since_last_ms: beacon.since_last_ms,
         page,
+        details: Details::default(),
     }
 }
 
