@@ -48,6 +48,7 @@ fn main() -> Result<()> {
         path: directory.path().join("headcount.db"),
         synchronous_full: false,
         pages_per_site: 100_000,
+        details_per_day: 1_000,
     })?;
     let (journal, found) = Journal::open(options(directory.path()), Arc::new(RealDisk))?;
     let surveyed = began.elapsed();

@@ -106,8 +106,9 @@ impl Machine {
         };
         let (journal, _) = Journal::open(options, Arc::new(self.disk.clone())).unwrap();
         let path = self.directory.path().join("headcount.db");
-        let store =
-            Store::open(&StoreOptions { path, synchronous_full: false, pages_per_site: 100 }).unwrap();
+        let options =
+            StoreOptions { path, synchronous_full: false, pages_per_site: 100, details_per_day: 100 };
+        let store = Store::open(&options).unwrap();
         let options = FoldOptions { interval_ms: 1_000, details_days: 400 };
         let (mut fold, _) = Fold::open(options, VISIT_WINDOW, Arc::clone(&journal), store).unwrap();
         let options =

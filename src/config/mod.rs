@@ -73,11 +73,13 @@ pub struct Config {
     pub visitor: visitor::Options,
     /// For the fold.
     pub fold: fold::Options,
+    /// Values of one dimension of a site's day that the store keeps apart.
+    pub details_per_day: u32,
     /// At least one, each with an id of its own, in the order of the files.
     pub sites: Vec<Site>,
     /// Where everything is kept. It may not exist yet.
     pub state_directory: PathBuf,
-    /// The files that were read, and the site directory: a change of one asks for another [`load()`].
+    /// The files that were read, the site directory and the database of countries: a change of one asks for another [`load()`].
     pub files: Vec<PathBuf>,
     /// What is allowed and odd: a sentence each, to be logged at start.
     pub warnings: Vec<String>,
@@ -98,7 +100,10 @@ impl Config {
     /// The names of keys, outside of sites, whose values differ: they take effect at the next start.
     #[must_use]
     pub fn differs_beyond_sites(&self, other: &Config) -> Vec<&'static str> {
-        let names = KEYS.iter().map(|key| key.name).filter(|name| *name != "site_directory");
+        let names = KEYS
+            .iter()
+            .map(|key| key.name)
+            .filter(|name| !["site_directory", "country_database"].contains(name));
         names.filter(|name| self.text(name) != other.text(name)).collect()
     }
 
