@@ -7,6 +7,8 @@ mod backup;
 mod check;
 mod explain;
 mod export;
+mod report;
+mod screen;
 mod serve;
 mod sites;
 
@@ -71,8 +73,10 @@ enum Command {
     Backup(backup::Backup),
     /// Replace everything by what a backup holds; the daemon must be stopped.
     Restore(backup::Restore),
-    /// Print calendar rows and pages of a site.
+    /// Print days, pages, referrers, browsers and the like of a site, for other programs.
     Export(export::Export),
+    /// Show on one screen what was counted of a site: days, pages, referrers, browsers and the like.
+    Report(report::Report),
 }
 
 /// Why a command ended.
@@ -121,6 +125,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
         Command::Export(export) => export.run(),
+        Command::Report(report) => report.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

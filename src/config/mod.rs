@@ -214,6 +214,8 @@ mod tests {
         assert_eq!(config.guard.new_visitors_per_network_per_hour, 600);
         assert_eq!(config.visitor.client_address_header, "x-forwarded-for");
         assert_eq!(config.visitor.trusted_proxies.len(), 2);
+        assert!(config.visitor.country_header.is_empty() && config.visitor.countries.is_none());
+        assert_eq!(config.details_per_day, 1_000);
         assert_eq!((config.fold.interval_ms, config.fold.details_days), (1_000, 400));
         let [site] = config.sites.as_slice() else { panic!("one site") };
         assert_eq!(site.id.as_str(), "demo");
@@ -308,6 +310,21 @@ mod tests {
         let text = "ack = \"synced\"\n[limits]\nnetworks_max = 5000\n[[site]]\nid = \"b\"\n";
         let after = load(&with_file(directory.path(), text)).expect("is good");
         assert_eq!(after.differs_beyond_sites(&before), ["ack", "limits.networks_max"]);
+    }
+
+    #[test]
+    fn a_database_of_countries_that_cannot_be_read_is_a_problem_with_its_place() {
+        let directory = directory();
+        std::fs::write(directory.path().join("x.mmdb"), "not one").expect("is written");
+        let text = "country_database = \"x.mmdb\"\ncountry_header = \"CF-IPCountry, X\"\n";
+        let found = problems(&with_file(directory.path(), text), directory.path());
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(
+            found[0].starts_with("headcount.toml:1: country_database = \"x.mmdb\": is no database"),
+            "{found:?}"
+        );
+        assert!(found[0].ends_with("that this user may read, or leave it empty"), "{found:?}");
+        assert!(found[1].starts_with("headcount.toml:2: country_header = "), "{found:?}");
     }
 
     #[test]
