@@ -33,7 +33,7 @@ const CLOSED_AFTER_DAYS: i32 = 2;
 pub struct Options {
     /// How often it runs, in milliseconds: how old the visitors of a day may be.
     pub interval_ms: u64,
-    /// How long pages of single days are kept, in days.
+    /// How long pages and details of single days are kept, in days.
     pub details_days: u32,
 }
 

@@ -3,12 +3,12 @@
 use clap::Args;
 use serde_json::json;
 
-use super::{Failure, Settings, failed};
+use super::{Failure, Settings, failed, put};
 use crate::config::Config;
 use crate::control::{Request, ask_daemon};
 use crate::daemon::{database, open_stopped};
 use crate::store::{DayRow, DetailDayRow, PageDayRow, Store};
-use crate::words::{Day, SiteId};
+use crate::words::{Day, SiteId, Tally};
 
 /// The version of the JSON; it grows when a field changes its meaning, not when one is added.
 const SCHEMA: u32 = 1;
@@ -63,8 +63,7 @@ impl Export {
         let pages = store.page_days(&site, from, to).map_err(|error| failed(&error))?;
         let details = store.detail_days(&site, from, to).map_err(|error| failed(&error))?;
         if self.format == "csv" {
-            print_csv(&days, &pages, &details);
-            return Ok(());
+            return put(&csv(&days, &pages, &details));
         }
         let days: Vec<_> = days.iter().map(day_json).collect();
         let pages: Vec<_> = pages.iter().map(page_json).collect();
@@ -77,8 +76,7 @@ impl Export {
             "pages": pages,
             "details": details,
         });
-        println!("{whole}");
-        Ok(())
+        put(&format!("{whole}\n"))
     }
 }
 
@@ -116,18 +114,18 @@ fn detail_json(row: &DetailDayRow) -> serde_json::Value {
     })
 }
 
-fn print_csv(days: &[DayRow], pages: &[PageDayRow], details: &[DetailDayRow]) {
-    println!("day,dimension,value,views,visits,visitors");
+fn csv(days: &[DayRow], pages: &[PageDayRow], details: &[DetailDayRow]) -> String {
+    let mut lines = vec!["day,dimension,value,views,visits,visitors".to_owned()];
     for row in days {
-        println!("{},day,,{},{},{}", row.day, row.tally.views, row.tally.visits, row.visitors);
+        lines.push(format!("{},day,,{},{},{}", row.day, row.tally.views, row.tally.visits, row.visitors));
     }
-    for row in pages {
-        println!("{},page,{},{},{},", row.day, quoted(row.path.as_str()), row.tally.views, row.tally.visits);
-    }
-    for row in details {
-        let (dimension, value) = (row.dimension.as_str(), quoted(&row.value));
-        println!("{},{dimension},{value},{},{},", row.day, row.tally.views, row.tally.visits);
-    }
+    let named = |day: Day, dimension: &str, value: &str, tally: Tally| {
+        format!("{day},{dimension},{},{},{},", quoted(value), tally.views, tally.visits)
+    };
+    lines.extend(pages.iter().map(|row| named(row.day, "page", row.path.as_str(), row.tally)));
+    lines.extend(details.iter().map(|row| named(row.day, row.dimension.as_str(), &row.value, row.tally)));
+    lines.push(String::new());
+    lines.join("\n")
 }
 
 /// A field of RFC 4180 that no spreadsheet takes for a formula.

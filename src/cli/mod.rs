@@ -12,6 +12,7 @@ mod screen;
 mod serve;
 mod sites;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -154,6 +155,17 @@ impl Settings {
 
     fn load(&self) -> Result<Config, Failure> {
         Ok(config::load(&self.sources())?)
+    }
+}
+
+/// Prints much at once. Whoever has read enough, as `head` does, may go.
+fn put(text: &str) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::Failed(format!("cannot print: {error}")))
+        }
+        _ => Ok(()),
     }
 }
 

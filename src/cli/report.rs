@@ -1,6 +1,6 @@
 //! `report`: what was counted of a site within some days, on one screen or as JSON.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{IsTerminal, stdout};
 
 use clap::Args;
@@ -8,19 +8,28 @@ use serde_json::{Value, json};
 
 use super::export::open_store;
 use super::screen::{self, Style};
-use super::{Failure, Settings, failed};
+use super::{Failure, Settings, failed, put};
 use crate::clock::Clock;
 use crate::details::{Dimension, NONE, OTHER};
 use crate::rows::LocalDay;
-use crate::store::{DayRow, Store, StoreError};
-use crate::words::{Day, SiteId, Tally};
+use crate::store::{DayRow, DetailDayRow, PageDayRow, Store, StoreError};
+use crate::words::{Day, PagePath, SiteId, Tally};
 
 /// Days shown when none are asked for.
 const DAYS: i32 = 30;
 /// The version of the JSON.
 const SCHEMA: u32 = 1;
 
+const JSON: &str = "\
+Pages are listed by views, and as entry pages by the visits that began with them; everything else by
+the visits that a view with that value opened. Shares are of what was counted in these days.
+
+The JSON is one object: schema (1), site, from, to, total (all time), sum (these days, adjustments
+included), days, days_without_details, and lists: page, entry_page and every dimension, each with
+of (what rows are a share of), values (how many there are) and rows (value, and views or visits).";
+
 #[derive(Debug, Args)]
+#[command(after_help = JSON)]
 pub(super) struct Report {
     /// The site's id.
     site: String,
@@ -59,12 +68,10 @@ impl Report {
         };
         let limit = usize::from(self.limit);
         if self.json {
-            println!("{}", summary.json(limit));
-        } else {
-            let style = if stdout().is_terminal() { Style::Terminal } else { Style::Plain };
-            print!("{}", screen::draw(&summary, limit, style));
+            return put(&format!("{}\n", summary.json(limit)));
         }
-        Ok(())
+        let style = if stdout().is_terminal() { Style::Terminal } else { Style::Plain };
+        put(&screen::draw(&summary, limit, style))
     }
 }
 
@@ -77,8 +84,9 @@ pub(super) struct Summary {
     pub(super) all_time: Tally,
     /// The days that have a row, in order.
     pub(super) days: Vec<DayRow>,
-    /// The first day of which more than views and visits is kept, if there is one.
-    pub(super) details_since: Option<Day>,
+    /// Days of which is kept what views told: those before the second database schema and those beyond
+    /// `[retention] details` are not among them.
+    pub(super) told_days: BTreeSet<Day>,
     pub(super) lists: Vec<List>,
 }
 
@@ -99,19 +107,20 @@ impl Summary {
     fn read(store: &Store, site: &SiteId, from: Day, to: Day) -> Result<Option<Summary>, StoreError> {
         let Some(row) = store.site(site)? else { return Ok(None) };
         let days = store.days(site, from, to)?;
-        let details_since = store.details_since(site)?;
-        let mut counted = Tally::default();
-        let mut told = Tally::default();
-        for day in &days {
-            counted += day.counted;
-            if details_since.is_some_and(|since| since <= day.day) {
-                told += day.counted;
-            }
-        }
-        let mut lists = pages(store, site, from, to, counted)?;
-        lists.extend(dimensions(store, site, from, to, told)?);
+        let details = store.detail_days(site, from, to)?;
+        let pages = store.page_days(site, from, to)?;
+        let told_days: BTreeSet<Day> = details.iter().map(|row| row.day).collect();
+        let paged_days: BTreeSet<Day> = pages.iter().map(|row| row.day).collect();
+        let mut lists = of_pages(pages, counted(&days, &paged_days));
+        lists.extend(of_dimensions(details, counted(&days, &told_days)));
         let site = site.clone();
-        Ok(Some(Summary { site, from, to, all_time: row.total, days, details_since, lists }))
+        Ok(Some(Summary { site, from, to, all_time: row.total, days, told_days, lists }))
+    }
+
+    /// How many days were counted of which is not kept what views told.
+    pub(super) fn days_untold(&self) -> usize {
+        let untold = |row: &&DayRow| row.counted.views > 0 && !self.told_days.contains(&row.day);
+        self.days.iter().filter(untold).count()
     }
 
     /// The sum of the days, adjustments included.
@@ -140,7 +149,7 @@ impl Summary {
             "site": self.site.as_str(),
             "from": self.from.to_string(),
             "to": self.to.to_string(),
-            "details_since": self.details_since.map(|day| day.to_string()),
+            "days_without_details": self.days_untold(),
             "total": tally(self.all_time),
             "sum": tally(self.sum()),
             "days": self.days.iter().map(day).collect::<Vec<_>>(),
@@ -149,32 +158,32 @@ impl Summary {
     }
 }
 
+/// What was counted on those of the days that are in `kept`.
+fn counted(days: &[DayRow], kept: &BTreeSet<Day>) -> Tally {
+    let mut sum = Tally::default();
+    days.iter().filter(|row| kept.contains(&row.day)).for_each(|row| sum += row.counted);
+    sum
+}
+
 /// Pages by their views, and by the visits that began with them.
-fn pages(store: &Store, site: &SiteId, from: Day, to: Day, counted: Tally) -> Result<Vec<List>, StoreError> {
-    let mut sums: HashMap<String, Tally> = HashMap::new();
-    for row in store.page_days(site, from, to)? {
-        match sums.get_mut(row.path.as_str()) {
-            Some(sum) => *sum += row.tally,
-            None => drop(sums.insert(row.path.as_str().to_owned(), row.tally)),
-        }
+fn of_pages(pages: Vec<PageDayRow>, counted: Tally) -> Vec<List> {
+    let mut sums: HashMap<PagePath, Tally> = HashMap::new();
+    for row in pages {
+        *sums.entry(row.path).or_default() += row.tally;
     }
-    let by = |figure: fn(&Tally) -> u64| sums.iter().map(move |(name, tally)| (name.clone(), figure(tally)));
-    Ok(vec![
+    let by = |figure: fn(&Tally) -> u64| {
+        sums.iter().map(move |(name, tally)| (name.as_str().to_owned(), figure(tally)))
+    };
+    vec![
         List::new("page", "Pages", "views", by(|tally| tally.views), counted.views),
         List::new("entry_page", "Entry pages", "visits", by(|tally| tally.visits), counted.visits),
-    ])
+    ]
 }
 
 /// Every dimension, by the visits that its values opened.
-fn dimensions(
-    store: &Store,
-    site: &SiteId,
-    from: Day,
-    to: Day,
-    told: Tally,
-) -> Result<Vec<List>, StoreError> {
+fn of_dimensions(details: Vec<DetailDayRow>, told: Tally) -> Vec<List> {
     let mut sums: HashMap<(Dimension, String), u64> = HashMap::new();
-    for row in store.detail_days(site, from, to)? {
+    for row in details {
         *sums.entry((row.dimension, row.value)).or_default() += row.tally.visits;
     }
     let list = |dimension: Dimension| {
@@ -182,7 +191,7 @@ fn dimensions(
         let rows = rows.map(|((_, value), visits)| (value.clone(), *visits));
         List::new(dimension.as_str(), title(dimension), "visits", rows, told.visits)
     };
-    Ok(Dimension::ALL.into_iter().map(list).collect())
+    Dimension::ALL.into_iter().map(list).collect()
 }
 
 impl List {

@@ -43,8 +43,11 @@ impl Style {
 /// The whole screen, at most `limit` rows a list.
 pub(super) fn draw(summary: &Summary, limit: usize, style: Style) -> String {
     let mut lines = head(summary, style);
-    lines.push(String::new());
-    lines.extend(chart(summary));
+    let chart = chart(summary);
+    if !chart.is_empty() {
+        lines.push(String::new());
+        lines.extend(chart);
+    }
     let (told, silent): (Vec<&List>, Vec<&List>) =
         summary.lists.iter().partition(|list| !list.rows.is_empty());
     for pair in told.chunks(2) {
@@ -122,6 +125,9 @@ fn block(height: u64, highest: u64, line: u64) -> String {
     let eighths = u128::from(height) * u128::from(CHART_LINES * 8) / u128::from(highest.max(1));
     let eighths = if height > 0 { eighths.max(1) } else { 0 };
     let here = eighths.saturating_sub(u128::from(line * 8)).min(8);
+    if height == 0 && line == 0 {
+        return "·".to_owned();
+    }
     EIGHTHS_UP[usize::try_from(here).unwrap_or(8)].to_string()
 }
 
@@ -167,11 +173,10 @@ fn foot(summary: &Summary, silent: &[&List]) -> Vec<String> {
         let names: Vec<String> = silent.iter().map(|list| list.title.to_lowercase()).collect();
         lines.push(format!("nothing was told of: {}", names.join(", ")));
     }
-    match summary.details_since {
-        Some(since) if since > summary.from && summary.days.iter().any(|row| row.day < since) => {
-            lines.push(format!("what is not a page is known from {since} on"));
-        }
-        _ => {}
+    match summary.days_untold() {
+        0 => {}
+        1 => lines.push("of 1 day only views, visits and pages are kept".to_owned()),
+        days => lines.push(format!("of {days} days only views, visits and pages are kept")),
     }
     if summary.days.is_empty() {
         lines.push("nothing was counted in these days".to_owned());
@@ -267,4 +272,38 @@ fn grouped(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_take_the_columns_they_are_given_however_wide_their_letters() {
+        for (name, shown) in [
+            ("/tin", "/tin  "),
+            ("/tin-tuc", "/tin-…"),
+            ("日本語", "日本語"),
+            ("日本語の", "日本… "),
+            ("e\u{302}\u{301}", "e\u{302}\u{301}     "),
+            ("a\u{1b}[31m", "a[31m "),
+            ("a\u{202e}b", "ab    "),
+        ] {
+            assert_eq!(padded(name, 6), shown, "{name}");
+            assert_eq!(padded(name, 6).width(), 6, "{name}");
+        }
+    }
+
+    #[test]
+    fn bars_columns_and_shares_show_the_smallest_number_too() {
+        assert_eq!([bar(0, 9), bar(1, 1_000), bar(500, 1_000), bar(9, 9)], ["▏", "▏", "████", "████████"]);
+        let column = |height| (0..CHART_LINES).map(|line| block(height, 1_000, line)).collect::<String>();
+        assert_eq!([column(0), column(1), column(500), column(1_000)], ["·   ", "▁   ", "██  ", "████"]);
+        assert_eq!(
+            [percent(1, 1_000), percent(1, 3), percent(7, 7), percent(1, 0)],
+            ["<1%", "33%", "100%", ""]
+        );
+        assert_eq!([divided(7, 2), divided(1, 0), divided(12_345, 10)], ["3.5", "-", "1,234"]);
+        assert_eq!([grouped(0), grouped(999), grouped(1_333_796)], ["0", "999", "1,333,796"]);
+    }
 }

@@ -157,7 +157,7 @@ fn encode_touch(touch: &Touch<'_>, into: &mut Vec<u8>) {
     }
     if details != 0 {
         into.push(details);
-        encode_details(&touch.details, into);
+        encode_details(&touch.details, details, into);
     }
 }
 
@@ -178,9 +178,8 @@ fn present(details: &Details<'_>) -> u8 {
     is_there.into_iter().fold(0, |bits, (bit, there)| if there { bits | bit } else { bits })
 }
 
-fn encode_details(details: &Details<'_>, into: &mut Vec<u8>) {
+fn encode_details(details: &Details<'_>, bits: u8, into: &mut Vec<u8>) {
     let Traits { browser, system, device, screen, language, country } = details.traits;
-    let bits = present(details);
     if bits & HAS_AGENT != 0 {
         into.extend_from_slice(&[browser.wire(), system.wire(), device.wire()]);
     }

@@ -35,14 +35,16 @@ impl<G: Ord + Copy> ByName<G> {
         }
     }
 
-    fn add_bounded(&mut self, group: G, name: &str, tally: Tally) {
+    /// Adds to a name if it is there or there is room for it.
+    fn add_bounded(&mut self, group: G, name: &str, tally: Tally) -> bool {
         let names = self.0.entry(group).or_default();
         let is_full = names.len() >= NAMES_MAX;
         match names.get_mut(name) {
             Some(sum) => *sum += tally,
-            None if is_full => *names.entry(Box::from(OTHER)).or_default() += tally,
+            None if is_full => return false,
             None => drop(names.insert(Box::from(name), tally)),
         }
+        true
     }
 
     /// Everything that was added, in order of group and name.
@@ -70,6 +72,7 @@ pub struct DetailChanges {
     /// By [`Traits::packed`].
     traits: BTreeMap<Day, HashMap<u64, Tally>>,
     names: ByName<(Day, Dimension)>,
+    overflowed: u64,
 }
 
 impl DetailChanges {
@@ -90,10 +93,19 @@ impl DetailChanges {
             (Dimension::Medium, details.medium),
         ];
         for (dimension, name) in names {
-            if let Some(name) = name {
-                self.names.add_bounded((day, dimension), name, tally);
+            if let Some(name) = name
+                && !self.names.add_bounded((day, dimension), name, tally)
+            {
+                self.names.add((day, dimension), OTHER, tally);
+                self.overflowed += tally.views;
             }
         }
+    }
+
+    /// Views that were added to `(other)` because too many names came between two transactions.
+    #[must_use]
+    pub fn overflowed(&self) -> u64 {
+        self.overflowed
     }
 
     /// Everything that was added, as rows of day, dimension and value, in this order.
@@ -166,6 +178,8 @@ mod tests {
         let sum = |wanted| rows.iter().filter(|row| row.1 == wanted).map(|row| row.3.views).sum::<u64>();
         assert_eq!((sum(Dimension::Browser), sum(Dimension::Screen)), (views, views));
         assert_eq!(sum(Dimension::Referrer), views);
+        let names_max = u64::try_from(NAMES_MAX).expect("small");
+        assert_eq!(changes.overflowed(), views - names_max);
         assert!(rows.iter().filter(|row| row.1 == Dimension::Referrer).count() <= NAMES_MAX + 1);
         assert!(sum(Dimension::Language) < views);
     }

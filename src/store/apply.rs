@@ -108,7 +108,9 @@ fn apply_site(
     for (day, visitors) in &changes.visitors {
         site.set_visitors(*day, visitors)?;
     }
-    details::add(connection, number, &changes.details.rows(), limits.details_per_day, sequence)
+    let rows = changes.details.rows();
+    let other = details::add(connection, number, &rows, limits.details_per_day, sequence)?;
+    Ok(other + changes.details.overflowed())
 }
 
 /// Adds to the site's own row, making it if need be; gives its number and how many pages it has.

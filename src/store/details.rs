@@ -140,7 +140,6 @@ mod tests {
         assert_eq!(shown(&store, Dimension::Language), [("vi".to_owned(), 8)]);
         assert_eq!(store.other_details(), 3, "what was (other) already found no bound");
         assert_eq!(store.check().expect("read"), Vec::<String>::new());
-        assert_eq!(store.details_since(&site("vks")).expect("read"), Some(DAY));
     }
 
     #[test]

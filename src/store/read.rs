@@ -182,17 +182,6 @@ impl Store {
         })
     }
 
-    /// The first day that has such rows: what older days told is not known.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn details_since(&self, id: &SiteId) -> Result<Option<Day>, StoreError> {
-        self.read("read details of days", |connection| {
-            let mut statement = connection.prepare_cached(include_str!("sql/read_first_detail_day.sql"))?;
-            statement.query_row(named_params! { ":id": id }, |row| row.get(0))
-        })
-    }
-
     /// The sketches of all days that have not been closed yet.
     ///
     /// # Errors
@@ -218,7 +207,7 @@ impl Store {
 
     /// The growing values of every row of the site that changed after `since`: those of the total,
     /// of days and of pages. A value of 0 is left out, for it never was anything else. Minutes,
-    /// visitors, peak and pages of single days are no growing values, or nobody's but this node's,
+    /// visitors, peak, pages and details of single days are no growing values, or nobody's but this node's,
     /// and are not among them.
     ///
     /// # Errors
