@@ -7,6 +7,8 @@ use std::fmt;
 use std::ops::AddAssign;
 use std::sync::Arc;
 
+use crate::details::Details;
+
 /// Milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixMillis(pub u64);
@@ -250,6 +252,8 @@ pub struct Touch<'a> {
     pub since_last_ms: u32,
     /// The page as it was folded, when one was named.
     pub page: Option<&'a str>,
+    /// What a view tells for reports; the default for other kinds.
+    pub details: Details<'a>,
 }
 
 /// One entry of the journal.

@@ -6,10 +6,11 @@ use super::Rooms;
 use super::reply::{self, Refusal, Reply};
 use super::worker::{Worker, Written};
 use crate::beacon::{AnswerKind, Beacon, PROTOCOLS, Protocol, Request};
+use crate::details::Details;
 use crate::guard::{Outcome, Reason};
 use crate::sites::{Placed, Site};
 use crate::snippet::{self, Rendered, View};
-use crate::visitor::{Forwarding, Peer, SiteSalts};
+use crate::visitor::{self, Forwarding, Peer, SiteSalts, Visitor};
 use crate::words::{Kind, PagePath, Touch, UnixMillis};
 
 /// The protocol label of views that a fetched snippet counts.
@@ -82,7 +83,13 @@ async fn deal(
         }
         Ok(who) => {
             let page = page.as_ref().map(PagePath::as_str);
-            let Some(written) = worker.commit(&touch(beacon, &placed.site, &who, page, now)).await else {
+            // What only the record needs is gone before the waiting begins.
+            let committed = {
+                let tags = visitor::tags(beacon);
+                let details = visitor::details(beacon, &tags, &placed.site, who.visitor.traits);
+                worker.commit(&Touch { details, ..touch(beacon, &placed.site, &who, page, now) })
+            };
+            let Some(written) = committed.await else {
                 rooms.metrics.failed(beacon.kind);
                 return Err(Refusal::Unwritten);
             };
@@ -119,7 +126,7 @@ impl Dealt {
 
 /// Somebody whose beacon counts.
 struct Who {
-    visitor: crate::visitor::Visitor,
+    visitor: Visitor,
     salts: SiteSalts,
     in_visit: bool,
 }
@@ -178,6 +185,7 @@ fn touch<'a>(
         in_visit: who.in_visit,
         since_last_ms: beacon.since_last_ms,
         page,
+        details: Details::default(),
     }
 }
 
