@@ -5,10 +5,9 @@
 //! young one is full it becomes the old one, and the old one is forgotten; so nothing is ever searched for
 //! a victim. Keys are keyed hashes: a verdict cannot be planted for somebody else's user agent.
 
-use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
-use siphasher::sip::SipHasher13;
+use siphasher::sip::{SipHasher13, SipHasher24};
 use woothee::parser::{Parser, WootheeResult};
 
 use super::browser;
@@ -28,9 +27,12 @@ pub(super) fn shortened(agent: &[u8]) -> &[u8] {
     agent.get(..AGENT_BYTES_MAX).unwrap_or(agent)
 }
 
-/// What is remembered of a user agent. Four bytes.
+/// What is remembered of a user agent. 16 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Agent {
+    /// Stands for the user agent in visitor ids, and is the same in every process life: hashing a hundred
+    /// bytes anew for every id would cost more than all else that makes one.
+    pub(super) digest: u64,
     /// Whether a robot sends it; then nothing else is looked for.
     pub(super) robot: bool,
     pub(super) browser: Browser,
@@ -48,8 +50,8 @@ pub(super) struct Agents {
 
 #[derive(Debug, Default)]
 struct Shard {
-    young: HashMap<u64, Agent>,
-    old: HashMap<u64, Agent>,
+    young: foldhash::HashMap<u64, Agent>,
+    old: foldhash::HashMap<u64, Agent>,
 }
 
 impl Agents {
@@ -67,7 +69,8 @@ impl Agents {
             return verdict;
         }
         // Judged outside of the lock: it takes as long as a few hundred look-ups.
-        let verdict = judge(&String::from_utf8_lossy(agent));
+        let digest = SipHasher24::new().hash(agent);
+        let verdict = Agent { digest, ..judge(&String::from_utf8_lossy(agent)) };
         locked(shard).remember(hash, verdict, self.generation_max);
         verdict
     }
@@ -111,7 +114,8 @@ fn judge(agent: &str) -> Agent {
         return Agent { robot: true, ..Agent::default() };
     }
     let system = browser::system(agent);
-    Agent { robot: false, browser: browser::browser(agent), system, device: browser::device(agent, system) }
+    let (browser, device) = (browser::browser(agent), browser::device(agent, system));
+    Agent { browser, system, device, ..Agent::default() }
 }
 
 fn is_robot(agent: &str) -> bool {

@@ -174,11 +174,11 @@ impl Visitors {
     ) -> Visitor {
         let client = self.proxies.client(peer, headers);
         let agent = agent::shortened(headers.get(USER_AGENT).map_or(b"", |value| value.as_bytes()));
+        let judged = self.agents.judge(agent);
         let id = |salt: &Salt| match (site.identity, beacon.browser) {
             (Identity::Browser, Some(browser)) => browser_id(salt, &site.id, browser),
-            _ => address_id(salt, &site.id, client.address, agent),
+            _ => address_id(salt, &site.id, client.address, judged.digest),
         };
-        let judged = self.agents.judge(agent);
         let told = beacon.kind == Kind::View && !judged.robot;
         Visitor {
             id: id(&salts.today),
@@ -265,7 +265,7 @@ fn is_excluded(address: Option<IpAddr>, networks: &[IpNet]) -> bool {
 }
 
 /// Every part that may vary in length stands behind its length, so that no two visitors hash the same bytes.
-fn address_id(salt: &Salt, site: &SiteId, address: Option<IpAddr>, agent: &[u8]) -> VisitorId {
+fn address_id(salt: &Salt, site: &SiteId, address: Option<IpAddr>, agent: u64) -> VisitorId {
     let mut hasher = SipHasher24::new_with_key(&salt.0);
     match address {
         None => hasher.write(&[0]),
@@ -278,7 +278,7 @@ fn address_id(salt: &Salt, site: &SiteId, address: Option<IpAddr>, agent: &[u8])
             hasher.write(&address.octets());
         }
     }
-    write_with_length(&mut hasher, agent);
+    hasher.write(&agent.to_le_bytes());
     write_with_length(&mut hasher, site.as_str().as_bytes());
     VisitorId(hasher.finish())
 }
@@ -451,9 +451,9 @@ mod tests {
         let salt = Salt([1; 16]);
         let site = |id| SiteId::parse(id).expect("a site id");
         let ids = [
-            address_id(&salt, &site("ab"), None, b"c"),
-            address_id(&salt, &site("b"), None, b"ca"),
-            address_id(&salt, &site("a"), None, b"cb"),
+            address_id(&salt, &site("ab"), None, 0),
+            address_id(&salt, &site("b"), None, u64::from(b'a')),
+            address_id(&salt, &site("a"), None, u64::from(b'b') << 56),
             browser_id(&salt, &site("ab"), 0),
         ];
         for (index, id) in ids.iter().enumerate() {
