@@ -1,5 +1,7 @@
 //! What readers and webmasters see: a real browser, the real binary, pages on another origin.
 
+/// A page that listens: its number changes when somebody else comes.
+mod live;
 /// Behind a real nginx with TLS, under a path of the site.
 mod nginx;
 /// One person, two people, one who leaves: what online means on a screen.

@@ -27,6 +27,9 @@ mod full;
 /// Beacons good and bad over real sockets: counted, not counted for a reason, or refused in words.
 mod beacon;
 
+/// Live streams: what is sent, when, and what ends them.
+mod live;
+
 /// New and changed sites are taken over while serving; a bad configuration changes nothing.
 mod reload;
 

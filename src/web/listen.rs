@@ -5,12 +5,11 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpStream;
@@ -18,6 +17,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::route::{self, Ends, Measured};
+use super::wire::{Pulse, Wire};
 use super::{Committer, Rooms, Worker};
 
 /// Connections that the system may hold for us while a turn lasts.
@@ -209,7 +209,8 @@ async fn accept(
 }
 
 /// One connection. It is closed when no request was finished on it for the idle timeout (the first
-/// one has less time), which bounds idle clients and slow senders of heads and bodies alike.
+/// one has less time), which bounds idle clients and slow senders of heads and bodies alike. A live
+/// stream counts as busy for as long as it can be written.
 async fn connection(
     rooms: &Arc<Rooms>,
     worker: &Arc<Worker>,
@@ -220,17 +221,17 @@ async fn connection(
 ) {
     let Ok(local) = stream.local_addr() else { return };
     stream.set_nodelay(true).ok();
-    let ends = Ends { peer, local };
-    let answered = AtomicU64::new(0);
+    let pulse = Arc::new(Pulse::default());
+    let ends = Ends { peer, local, pulse: &pulse };
     let service = service_fn(|request| async {
         let reply = route::answer(rooms, worker, measured, request, ends).await;
-        answered.fetch_add(1, Ordering::Relaxed);
+        pulse.beat();
         Ok::<_, Infallible>(reply)
     });
     let connection = http1::Builder::new()
         .half_close(true)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(Wire::new(stream, Arc::clone(&pulse), Arc::clone(rooms)), service);
     let mut served = pin!(watcher.watch(connection));
     let mut seen = 0;
     let mut alarm =
@@ -241,12 +242,12 @@ async fn connection(
             // A client that breaks off or speaks something else ends its own connection, no more.
             _ = &mut served => return,
             () = &mut alarm => {
-                let now_answered = answered.load(Ordering::Relaxed);
-                if now_answered == seen {
+                let beats = pulse.beats();
+                if beats == seen {
                     return;
                 }
-                seen = now_answered;
-                alarm.as_mut().reset(Instant::now() + Duration::from_millis(rooms.options.idle_timeout_ms));
+                seen = beats;
+                alarm.as_mut().reset(Instant::now() + pulse.patience(rooms.options.idle_timeout_ms));
             }
         }
     }

@@ -118,14 +118,19 @@ fn numbers(rooms: &Rooms, placed: &Placed, page: Option<&str>) -> Result<Numbers
 
 /// The numbers with those of the page that the view names, if it names one.
 fn with_page(rooms: &Rooms, placed: &Placed, view: &View) -> Result<Option<Numbers>, Refusal> {
+    let Some(page) = page_of(placed, view)? else { return Ok(None) };
+    numbers(rooms, placed, Some(page.as_str())).map(Some)
+}
+
+/// The page that the view names, folded.
+pub(super) fn page_of(placed: &Placed, view: &View) -> Result<Option<PagePath>, Refusal> {
     let Some(page) = view.page.as_deref() else { return Ok(None) };
-    let page =
-        PageUrl::asked(page).ok_or(NO_PAGE)?.page(&placed.site.page_parameters).map_err(|_| NO_PAGE)?;
-    numbers(rooms, placed, Some(PagePath::as_str(&page))).map(Some)
+    let url = PageUrl::asked(page).ok_or(NO_PAGE)?;
+    url.page(&placed.site.page_parameters).map(Some).map_err(|_| NO_PAGE)
 }
 
 /// The names and values of a query, decoded.
-fn pairs(query: &str) -> Result<Vec<(String, String)>, Refusal> {
+pub(super) fn pairs(query: &str) -> Result<Vec<(String, String)>, Refusal> {
     let decode = |raw: &str| {
         let spaced = raw.replace('+', " ");
         let decoded = percent_encoding::percent_decode_str(&spaced).decode_utf8();
