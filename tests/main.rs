@@ -39,6 +39,9 @@ mod browser;
 /// Every command beside a running daemon and on a stopped one's directory.
 mod commands;
 
+/// Old counters' dumps and exports become adjustments, whole and once.
+mod legacy;
+
 /// An access log sent again as beacons counts as plain maps do.
 mod replay;
 
