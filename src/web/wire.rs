@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
+use socket2::SockRef;
 use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
 
@@ -21,6 +22,10 @@ use super::Rooms;
 /// A live stream that could send nothing for this long, not even a heartbeat, is cut: its reader has
 /// stopped reading. Four heartbeats.
 const STALLED: Duration = Duration::from_mins(1);
+
+/// What the system may hold of a live stream that is not read, about: some twenty events. Left to itself
+/// it would let that grow to megabytes, and a reader that reads again would hear of the past first.
+const UNREAD_BYTES_MAX: usize = 16 << 10;
 
 /// The signs of life of one connection.
 #[derive(Default)]
@@ -66,15 +71,23 @@ pub(super) struct Wire {
     io: TokioIo<TcpStream>,
     pulse: Arc<Pulse>,
     rooms: Arc<Rooms>,
+    /// It has carried a live stream, and what the system holds is bounded.
+    is_narrow: bool,
 }
 
 impl Wire {
     pub(super) fn new(stream: TcpStream, pulse: Arc<Pulse>, rooms: Arc<Rooms>) -> Wire {
-        Wire { io: TokioIo::new(stream), pulse, rooms }
+        Wire { io: TokioIo::new(stream), pulse, rooms, is_narrow: false }
     }
 
     fn io(self: Pin<&mut Self>) -> Pin<&mut TokioIo<TcpStream>> {
         Pin::new(&mut self.get_mut().io)
+    }
+
+    fn narrow(&mut self) {
+        // Where the system refuses, it holds more.
+        SockRef::from(self.io.inner()).set_send_buffer_size(UNREAD_BYTES_MAX).ok();
+        self.is_narrow = true;
     }
 
     /// An error once the reader of a live stream has hung up. Until then the task is woken by it.
@@ -120,6 +133,9 @@ impl Write for Wire {
     /// The protocol flushes whenever it has nothing more to write, so here a live stream waits.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.pulse.is_live() {
+            if !self.is_narrow {
+                self.narrow();
+            }
             self.poll_hang_up(context)?;
         }
         self.as_mut().io().poll_flush(context)
