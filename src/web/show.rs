@@ -115,14 +115,18 @@ fn numbers(rooms: &Rooms, placed: &Placed, page: Option<PagePath>) -> Result<Num
 
 /// The numbers, with those of the page that the view names, or else of the one that was counted.
 fn shown(rooms: &Rooms, placed: &Placed, view: &View, counted: Option<PagePath>) -> Result<Numbers, Refusal> {
-    let Some(page) = view.page.as_deref() else { return numbers(rooms, placed, counted) };
-    let page =
-        PageUrl::asked(page).ok_or(NO_PAGE)?.page(&placed.site.page_parameters).map_err(|_| NO_PAGE)?;
-    numbers(rooms, placed, Some(page))
+    numbers(rooms, placed, page_of(placed, view)?.or(counted))
+}
+
+/// The page that the view names, folded.
+pub(super) fn page_of(placed: &Placed, view: &View) -> Result<Option<PagePath>, Refusal> {
+    let Some(page) = view.page.as_deref() else { return Ok(None) };
+    let url = PageUrl::asked(page).ok_or(NO_PAGE)?;
+    url.page(&placed.site.page_parameters).map(Some).map_err(|_| NO_PAGE)
 }
 
 /// The names and values of a query, decoded.
-fn pairs(query: &str) -> Result<Vec<(String, String)>, Refusal> {
+pub(super) fn pairs(query: &str) -> Result<Vec<(String, String)>, Refusal> {
     let decode = |raw: &str| {
         let spaced = raw.replace('+', " ");
         let decoded = percent_encoding::percent_decode_str(&spaced).decode_utf8();
