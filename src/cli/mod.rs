@@ -7,6 +7,7 @@ mod backup;
 mod check;
 mod explain;
 mod export;
+mod import;
 mod serve;
 mod sites;
 
@@ -71,6 +72,8 @@ enum Command {
     Backup(backup::Backup),
     /// Replace everything by what a backup holds; the daemon must be stopped.
     Restore(backup::Restore),
+    /// Count from a server's log: what is past, or as it is written.
+    Import(import::Import),
     /// Print calendar rows and pages of a site.
     Export(export::Export),
 }
@@ -120,6 +123,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Journal(journal) => journal.run(),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
+        Command::Import(import) => import.run(),
         Command::Export(export) => export.run(),
     };
     match done {

@@ -1,5 +1,6 @@
 //! The numbers of one site in memory.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,7 +9,7 @@ use jiff::tz::TimeZone;
 
 use super::Opened;
 use super::window::Window;
-use crate::rows::{Addition, Calendar, LocalDay, PageSlot, Pages, Span, timestamp};
+use crate::rows::{Addition, Calendar, LocalDay, PageSlot, Pages, SiteChanges, Span, timestamp};
 use crate::sites::{Placed, Site, SiteNumber};
 use crate::words::{Day, Figure, Numbers, PageNumbers, PagePath, Peak, SiteId, Tally, UnixMillis};
 
@@ -212,6 +213,27 @@ impl SiteCounts {
             if let Some(day) = day {
                 live.calendar.take_away(day, tally);
             }
+        }
+    }
+
+    /// Days of the past; one that lies beyond the present day is not in the calendar yet.
+    pub(super) fn import(&self, changes: &SiteChanges, now: UnixMillis) {
+        let mut live = self.live();
+        let today = live.local_day(now).day;
+        live.calendar.advance(today);
+        for (day, tally) in &changes.days {
+            live.total += *tally;
+            if *day <= today {
+                live.calendar.add(*day, *tally);
+            }
+        }
+        let mut sums: BTreeMap<&str, Tally> = BTreeMap::new();
+        for ((_, page), tally) in &changes.pages {
+            *sums.entry(page.as_str()).or_default() += *tally;
+        }
+        for (page, tally) in sums {
+            let slot = live.pages.slot(page, self.pages_max);
+            live.pages.add(slot, tally);
         }
     }
 

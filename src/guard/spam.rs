@@ -9,7 +9,7 @@ static HOSTS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
 });
 
 /// Whether `host`, in lower case, is listed or lies below a listed one.
-pub(super) fn is_spam(host: &str) -> bool {
+pub(crate) fn is_spam(host: &str) -> bool {
     let mut name = host;
     loop {
         if HOSTS.contains(name) {

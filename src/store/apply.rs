@@ -75,7 +75,13 @@ fn set_offset(connection: &Connection, stream: StreamId, offset: u64) -> rusqlit
     Ok(statement.execute(named_params! { ":stream": stream, ":applied": offset })? == 1)
 }
 
-fn apply_site(
+/// The number of a site that has a row.
+pub(super) fn find_site(connection: &Connection, id: &SiteId) -> rusqlite::Result<Option<i64>> {
+    let mut find = connection.prepare_cached(include_str!("sql/find_site.sql"))?;
+    find.query_row(named_params! { ":id": id }, |row| row.get(0)).optional()
+}
+
+pub(super) fn apply_site(
     connection: &Connection,
     id: &SiteId,
     changes: &SiteChanges,
@@ -94,7 +100,18 @@ fn apply_site(
     if pages_now != pages {
         site.set_page_count(pages_now)?;
     }
-    for (day, visitors) in &changes.visitors {
+    set_visitors(connection, number, &changes.visitors, sequence)
+}
+
+/// Sets the visitors of days of a site that has a row.
+pub(super) fn set_visitors(
+    connection: &Connection,
+    number: i64,
+    visitors: &BTreeMap<Day, DayVisitors>,
+    sequence: Sequence,
+) -> rusqlite::Result<()> {
+    let site = SiteRows { connection, number, sequence };
+    for (day, visitors) in visitors {
         site.set_visitors(*day, visitors)?;
     }
     Ok(())

@@ -30,6 +30,7 @@ mod adjust;
 mod apply;
 mod backup;
 mod column;
+mod import;
 #[cfg(test)]
 mod model;
 mod read;
@@ -42,6 +43,7 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 pub use adjust::{AdjustError, Adjustment, Reason, ReasonError};
 pub use backup::{put_streams, take_streams};
+pub use import::{ImportBatch, ImportLog};
 pub use read::{DayRow, Measure, PageDayRow, RowKey, RowValue, SiteRow};
 pub use upkeep::{Prune, Pruned};
 
@@ -170,6 +172,16 @@ pub enum StoreError {
         stream: StreamId,
         /// The offset that was given.
         offset: u64,
+    },
+    /// A part of a log does not go on where the log stands; nothing was changed.
+    #[error(
+        "this part of the log begins at byte {from}, but the log is counted up to byte {stands_at}: another import of it is under way"
+    )]
+    ImportMoved {
+        /// Up to where it is counted.
+        stands_at: u64,
+        /// Where the part begins.
+        from: u64,
     },
     /// A reader held an old snapshot until patience ended: not all is durable yet, ask again later.
     #[error("the write-ahead log of {path} is being read, so it could not be emptied yet")]

@@ -15,7 +15,7 @@ use hyper::header::USER_AGENT;
 use ipnet::IpNet;
 use siphasher::sip::SipHasher24;
 
-use crate::beacon::Beacon;
+use crate::beacon::{Beacon, log};
 use crate::sites::{Identity, Site};
 use crate::words::{Day, Salt, SiteId, VisitorId};
 use address::{Client, Proxies};
@@ -74,6 +74,19 @@ pub struct Visitor {
     pub robot: bool,
     /// How the client's address was found.
     pub forwarding: Forwarding,
+}
+
+/// Who sent a logged request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Logged {
+    /// The id of the request's day.
+    pub id: VisitorId,
+    /// The id that the same person had the day before, while that day's salt is asked for.
+    pub previous: Option<VisitorId>,
+    /// Whether the owner left this network out.
+    pub excluded: bool,
+    /// Whether the user agent is a robot's; one that sends none is.
+    pub robot: bool,
 }
 
 /// The network of a client, hashed with a key of this process life.
@@ -161,6 +174,31 @@ impl Visitors {
         }
     }
 
+    /// Who sent a logged request. `client` is what the server logged of the other end, `agent` the user
+    /// agent if the log's format has one; where it has none, nobody can be told for a robot.
+    ///
+    /// Somebody whose address was logged has the id that a beacon of theirs has under the same salt.
+    pub fn identify_logged(
+        &self,
+        client: &[u8],
+        agent: Option<&[u8]>,
+        site: &Site,
+        salts: &SiteSalts,
+    ) -> Logged {
+        let address = log::address(client);
+        let agent_bytes = agent::shortened(agent.unwrap_or(b""));
+        let id = |salt: &Salt| match address {
+            None => name_id(salt, &site.id, client, agent_bytes),
+            Some(_) => address_id(salt, &site.id, address, agent_bytes),
+        };
+        Logged {
+            id: id(&salts.today),
+            previous: salts.previous.as_ref().map(id),
+            excluded: is_excluded(address, &site.excluded_networks),
+            robot: agent.is_some() && self.agents.is_robot(agent_bytes),
+        }
+    }
+
     /// How the address of the client behind `peer` is found, and nothing about the address.
     #[must_use]
     pub fn forwarding(&self, peer: &Peer, headers: &HeaderMap) -> Forwarding {
@@ -215,6 +253,16 @@ fn address_id(salt: &Salt, site: &SiteId, address: Option<IpAddr>, agent: &[u8])
             hasher.write(&address.octets());
         }
     }
+    write_with_length(&mut hasher, agent);
+    write_with_length(&mut hasher, site.as_str().as_bytes());
+    VisitorId(hasher.finish())
+}
+
+/// For servers that look names up, or know the other end only as a socket.
+fn name_id(salt: &Salt, site: &SiteId, name: &[u8], agent: &[u8]) -> VisitorId {
+    let mut hasher = SipHasher24::new_with_key(&salt.0);
+    hasher.write(&[2]);
+    write_with_length(&mut hasher, &name.to_ascii_lowercase());
     write_with_length(&mut hasher, agent);
     write_with_length(&mut hasher, site.as_str().as_bytes());
     VisitorId(hasher.finish())
@@ -280,6 +328,23 @@ mod tests {
         Visitors::new(&options, [9; 16]).expect("a header")
     }
 
+    fn logged_site(excluded: &[&str]) -> Site {
+        Site {
+            id: SiteId::parse("vks").expect("a site id"),
+            hosts: Vec::new(),
+            time_zone: jiff::tz::TimeZone::UTC,
+            language: LanguageChoice::Auto,
+            digit_grouping: None,
+            first_weekday: None,
+            total: Figure::Visits,
+            identity: Identity::Address,
+            online_window_ms: 300_000,
+            honour_opt_out: false,
+            page_parameters: Vec::new(),
+            excluded_networks: excluded.iter().map(|net| net.parse().expect("a network")).collect(),
+        }
+    }
+
     fn identify(case: &Case) -> Visitor {
         let mut headers = HeaderMap::new();
         for (name, value) in &case.lines {
@@ -291,17 +356,8 @@ mod tests {
         };
         let site = Site {
             id: SiteId::parse(case.site).expect("a site id"),
-            hosts: Vec::new(),
-            time_zone: jiff::tz::TimeZone::UTC,
-            language: LanguageChoice::Auto,
-            digit_grouping: None,
-            first_weekday: None,
-            total: Figure::Visits,
             identity: case.identity,
-            online_window_ms: 300_000,
-            honour_opt_out: false,
-            page_parameters: Vec::new(),
-            excluded_networks: case.excluded.iter().map(|net| net.parse().expect("a network")).collect(),
+            ..logged_site(case.excluded)
         };
         let mut beacon = beacon::embedded(case.site, "", &headers).expect("a beacon");
         beacon.browser = case.browser;
@@ -334,6 +390,21 @@ mod tests {
         ] {
             assert_ne!(identify(&other).id, first.id);
         }
+    }
+
+    #[test]
+    fn a_logged_request_has_the_id_of_a_beacon_and_its_robots() {
+        let site = logged_site(&["198.51.100.0/24"]);
+        let logged =
+            |client: &str, agent| visitors().identify_logged(client.as_bytes(), agent, &site, &SALTS);
+        let reader = logged("203.0.113.9", Some(FIREFOX.as_bytes()));
+        assert_eq!(reader.id, identify(&case()).id);
+        assert_eq!(logged("::ffff:203.0.113.9", Some(FIREFOX.as_bytes())), reader);
+        assert!(!reader.robot && !reader.excluded && logged("198.51.100.1", None).excluded);
+        assert!(logged("203.0.113.9", Some(b"curl/8.5.0")).robot && logged("203.0.113.9", Some(b"")).robot);
+        assert!(!logged("203.0.113.9", None).robot, "the common format does not say");
+        assert_eq!(logged("Reader.Example", None), logged("reader.example", None));
+        assert_ne!(logged("reader.example", None).id, logged("other.example", None).id);
     }
 
     #[test]

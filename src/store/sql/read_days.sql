@@ -1,7 +1,7 @@
 SELECT day,
        views + views_added - views_removed AS views,
        visits + visits_added - visits_removed AS visits,
-       visitors
+       visitors + visitors_imported AS visitors
 FROM day
 WHERE site = (SELECT number FROM site WHERE id = :id) AND day BETWEEN :first AND :last
 ORDER BY day
