@@ -125,6 +125,7 @@ fn open(directory: &Path) -> Result<(Fold, journal::Writer)> {
         path: directory.join("headcount.db"),
         synchronous_full: false,
         pages_per_site: 100_000,
+        details_per_day: 1_000,
     })?;
     let writer = journal.writer();
     let options = fold::Options { interval_ms: 1_000, details_days: 400 };

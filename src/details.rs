@@ -39,11 +39,11 @@ pub fn referrer(host: &str) -> Option<&str> {
 }
 
 /// A campaign's tag as it is kept: without spaces around it, cut at the last whole character within
-/// [`Details::TAG_BYTES_MAX`]; `None` when nothing is left or it holds control characters.
+/// [`Details::TAG_BYTES_MAX`]; `None` when nothing is left, it holds control characters, or says [`NONE`].
 #[must_use]
 pub fn tag(value: &str) -> Option<&str> {
     let value = value.trim();
-    if value.chars().any(char::is_control) {
+    if value.chars().any(char::is_control) || value == NONE {
         return None;
     }
     let cut = value[..value.floor_char_boundary(Details::TAG_BYTES_MAX)].trim_end();
@@ -110,7 +110,7 @@ impl Traits {
 }
 
 /// One of the [`Traits`], to be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Value {
     /// A name that never changes.
     Word(&'static str),
@@ -593,6 +593,7 @@ mod tests {
         assert_eq!(tag(" Tết 2027 "), Some("Tết 2027"));
         assert_eq!(tag("a\u{7}b"), None);
         assert_eq!(tag("  "), None);
+        assert_eq!(tag("(none)"), None, "what reports call everything else");
         let long = "ế".repeat(60);
         assert_eq!(tag(&long).map(str::len), Some(99), "cut before the character that does not fit");
         assert_eq!(referrer("www.google.com"), Some("google.com"));

@@ -63,6 +63,16 @@ pub struct Site {
     pub excluded_networks: Vec<IpNet>,
 }
 
+/// Whether `host` is meant by an entry of a list of hosts. Entries match exactly, so `example.vn` does not mean
+/// `www.example.vn`; `*.example.vn` means every name below `example.vn` and not `example.vn` itself.
+#[must_use]
+pub fn is_host_of(entry: &str, host: &str) -> bool {
+    match entry.strip_prefix('*') {
+        Some(below) => host.len() > below.len() && below.starts_with('.') && host.ends_with(below),
+        None => entry == host,
+    }
+}
+
 /// A site in service.
 #[derive(Clone, Debug)]
 pub struct Placed {

@@ -41,3 +41,6 @@ mod replay;
 
 /// No file, log line or metric holds an address or a user agent.
 mod privacy;
+
+/// Referrers, browsers, countries and the like: kept, exported, shown; and a state directory of the first format.
+mod report;

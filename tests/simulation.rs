@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use headcount::count::{Counts, Options as CountOptions};
-use headcount::details::Details;
+use headcount::details::{Details, Dimension, Screen, Traits};
 use headcount::fold::{Fold, Options as FoldOptions};
 use headcount::journal::{self, Ack, Faults, Journal, Reading, SimulatedDisk, merge};
 use headcount::keeper::kept;
@@ -106,8 +106,9 @@ impl Machine {
         };
         let (journal, _) = Journal::open(options, Arc::new(self.disk.clone())).unwrap();
         let path = self.directory.path().join("headcount.db");
-        let store =
-            Store::open(&StoreOptions { path, synchronous_full: false, pages_per_site: 100 }).unwrap();
+        let options =
+            StoreOptions { path, synchronous_full: false, pages_per_site: 100, details_per_day: 100 };
+        let store = Store::open(&options).unwrap();
         let options = FoldOptions { interval_ms: 1_000, details_days: 400 };
         let (mut fold, _) = Fold::open(options, VISIT_WINDOW, Arc::clone(&journal), store).unwrap();
         let options =
@@ -286,6 +287,15 @@ fn check_store(machine: &mut Machine, models: &[Model]) {
         let kept: BTreeMap<Day, Tally> =
             days.iter().filter(|row| row.tally != Tally::default()).map(|row| (row.day, row.tally)).collect();
         assert_eq!(kept, expected, "days of {}", placed.site.id);
+        for dimension in [Dimension::Screen, Dimension::Referrer] {
+            let mut told: BTreeMap<Day, Tally> = BTreeMap::new();
+            for row in store.detail_days(&placed.site.id, Day::FIRST, Day::LAST).unwrap() {
+                if row.dimension == dimension {
+                    *told.entry(row.day).or_default() += row.tally;
+                }
+            }
+            assert_eq!(told, expected, "{dimension:?} of {}", placed.site.id);
+        }
         for row in days {
             let visitors = model.visitors.get(&row.day).map_or(0, |set| u64::try_from(set.len()).unwrap());
             assert_eq!(row.visitors, visitors, "visitors of {} on {}", placed.site.id, row.day);
@@ -340,6 +350,9 @@ fn simulate(seed: u64, steps: u64) {
             (at.since(local.from) < VISIT_WINDOW).then(|| visitor(n, local.day.previous(), person));
         let counts = &machine.life().counts;
         let known = counts.known(new_id, at).or_else(|| previous.and_then(|id| counts.known(id, at)));
+        let screen = Screen::ALL[2 + usize::try_from(person % 4).unwrap()];
+        let traits = Traits { screen, ..Traits::default() };
+        let told = Details { traits, referrer: Some("example.org"), ..Details::default() };
         let touch = Touch {
             kind,
             at,
@@ -350,7 +363,7 @@ fn simulate(seed: u64, steps: u64) {
             in_visit: known == Some(true),
             since_last_ms: if kind == Kind::Leave { since_last_ms } else { 0 },
             page: Some(page),
-            details: Details::default(),
+            details: if kind == Kind::View { told } else { Details::default() },
         };
         let counted = machine.beacon(usize::try_from(chance.below(2)).unwrap(), &touch);
         assert!(counted || full, "only a full disk refuses");

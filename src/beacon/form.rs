@@ -77,6 +77,16 @@ pub(super) fn push_form_decoded(raw: &str, bytes: &mut Vec<u8>) {
     }
 }
 
+/// One value, decoded as leniently; `None` when it is not UTF-8.
+pub(super) fn decoded(raw: &str) -> Option<Cow<'_, str>> {
+    if !raw.bytes().any(|b| b == b'%' || b == b'+') {
+        return Some(Cow::Borrowed(raw));
+    }
+    let mut bytes = Vec::with_capacity(raw.len());
+    push_form_decoded(raw, &mut bytes);
+    String::from_utf8(bytes).ok().map(Cow::Owned)
+}
+
 fn place_of(name: &str) -> Option<usize> {
     match name.as_bytes() {
         b"s" => Some(0),

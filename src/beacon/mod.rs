@@ -17,7 +17,7 @@ use std::borrow::Cow;
 use hyper::HeaderMap;
 
 pub use error::BeaconError;
-pub use page::PageUrl;
+pub use page::{PageUrl, Tags};
 
 use crate::words::Kind;
 

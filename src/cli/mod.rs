@@ -8,9 +8,12 @@ mod check;
 mod explain;
 mod export;
 mod import;
+mod report;
+mod screen;
 mod serve;
 mod sites;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -74,8 +77,10 @@ enum Command {
     Restore(backup::Restore),
     /// Count from a server's log: what is past, or as it is written.
     Import(import::Import),
-    /// Print calendar rows and pages of a site.
+    /// Print days, pages, referrers, browsers and the like of a site, for other programs.
     Export(export::Export),
+    /// Show on one screen what was counted of a site: days, pages, referrers, browsers and the like.
+    Report(report::Report),
 }
 
 /// Why a command ended.
@@ -125,6 +130,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Restore(restore) => restore.run(),
         Command::Import(import) => import.run(),
         Command::Export(export) => export.run(),
+        Command::Report(report) => report.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -153,6 +159,17 @@ impl Settings {
 
     fn load(&self) -> Result<Config, Failure> {
         Ok(config::load(&self.sources())?)
+    }
+}
+
+/// Prints much at once. Whoever has read enough, as `head` does, may go.
+fn put(text: &str) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::Failed(format!("cannot print: {error}")))
+        }
+        _ => Ok(()),
     }
 }
 

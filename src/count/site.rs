@@ -1,6 +1,5 @@
 //! The numbers of one site in memory.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -227,11 +226,7 @@ impl SiteCounts {
                 live.calendar.add(*day, *tally);
             }
         }
-        let mut sums: BTreeMap<&str, Tally> = BTreeMap::new();
-        for ((_, page), tally) in &changes.pages {
-            *sums.entry(page.as_str()).or_default() += *tally;
-        }
-        for (page, tally) in sums {
+        for (_, page, tally) in changes.pages.sorted() {
             let slot = live.pages.slot(page, self.pages_max);
             live.pages.add(slot, tally);
         }

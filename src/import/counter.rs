@@ -271,18 +271,28 @@ impl<'a> Counter<'a> {
         let client = log::unescaped(line.client);
         let agent = line.agent.map(log::unescaped);
         let who = self.visitors.identify_logged(&client, agent.as_deref(), &site, &salts);
-        let page = if self.options.everything {
-            judge::page(line, &site)
-        } else {
+        if !self.options.everything {
             let outcome = judge::judge(line, &who);
             if outcome != Outcome::Counted {
                 return Ok(outcome);
             }
-            let Some(page) = judge::page(line, &site) else { return Ok(Outcome::NoPage) };
-            Some(page)
-        };
-        let (at, day, visitor, previous) = (line.at, salts.day, who.id, who.previous);
-        self.order.push(Waiting { at, from, day, visitor, previous, page, is_of_beacons, is_known });
+        }
+        let (page, told) = judge::page(line, &who, &site);
+        if page.is_none() && !self.options.everything {
+            return Ok(Outcome::NoPage);
+        }
+        self.order.push(Waiting {
+            at: line.at,
+            from,
+            day: salts.day,
+            visitor: who.id,
+            previous: who.previous,
+            page,
+            traits: who.traits.packed(),
+            told,
+            is_of_beacons,
+            is_known,
+        });
         Ok(Outcome::Counted)
     }
 
@@ -339,6 +349,7 @@ impl<'a> Counter<'a> {
         let tally = Tally { views: 1, visits: u64::from(opened) };
         let page = view.page.as_ref().map(PagePath::as_str);
         self.changes.add_past(&Addition { day: view.day, minute: view.at.minute(), page, tally });
+        self.changes.details.add(view.day, &view.details(), tally);
         self.summary.visits += tally.visits;
         let is_of_beacons = view.is_of_beacons;
         let gathered = self.gathered.entry(view.day);

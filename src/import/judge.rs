@@ -6,10 +6,12 @@
 //! that of all their requests.
 
 use super::Outcome;
+use super::order::Told;
+use crate::beacon::PageUrl;
 use crate::beacon::log::{self, LogLine};
 use crate::guard::is_spam_referrer;
 use crate::sites::Site;
-use crate::visitor::Logged;
+use crate::visitor::{Logged, logged_details};
 use crate::words::PagePath;
 
 /// What a page loads besides itself, or hands out to be kept, by the end of its path: images, styles,
@@ -141,17 +143,36 @@ pub(super) fn judge(line: &LogLine<'_>, who: &Logged) -> Outcome {
     Outcome::Counted
 }
 
-/// The page that a line names, folded as that of a beacon.
-pub(super) fn page(line: &LogLine<'_>, site: &Site) -> Option<PagePath> {
-    log::page(line.target)?.page(&site.page_parameters).ok()
+/// The page that a line names, folded as that of a beacon, and what the line tells besides.
+pub(super) fn page(line: &LogLine<'_>, who: &Logged, site: &Site) -> (Option<PagePath>, Option<Box<Told>>) {
+    let url = log::page(line.target);
+    let page = url.as_ref().and_then(|url| url.page(&site.page_parameters).ok());
+    let tags = url.as_ref().map(PageUrl::tags).unwrap_or_default();
+    let host = log::referrer_host(line.referrer);
+    let told = Told::of(&logged_details(host.as_deref(), &tags, site, who.traits));
+    (page, told)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::details::{Browser, Device, Screen, System, Traits};
     use crate::words::VisitorId;
 
-    const READER: Logged = Logged { id: VisitorId(1), previous: None, excluded: false, robot: false };
+    const READER: Logged = Logged {
+        id: VisitorId(1),
+        previous: None,
+        excluded: false,
+        robot: false,
+        traits: Traits {
+            browser: Browser::Unknown,
+            system: System::Unknown,
+            device: Device::Unknown,
+            screen: Screen::Unknown,
+            language: None,
+            country: None,
+        },
+    };
 
     fn judged(request: &str, status: u16, referrer: &str, who: &Logged) -> Outcome {
         let text = format!(

@@ -7,6 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use crate::details::{Details, Traits};
 use crate::words::{Day, PagePath, UnixMillis, VisitorId};
 
 /// How far out of order lines may be.
@@ -24,10 +25,51 @@ pub(super) struct Waiting {
     pub(super) visitor: VisitorId,
     pub(super) previous: Option<VisitorId>,
     pub(super) page: Option<PagePath>,
+    /// By [`crate::details::Traits::packed`].
+    pub(super) traits: u64,
+    /// Few views have any.
+    pub(super) told: Option<Box<Told>>,
     /// Beacons of that day have their ids by the same secret.
     pub(super) is_of_beacons: bool,
     /// It was counted before and only brings its visit back.
     pub(super) is_known: bool,
+}
+
+/// What a view tells in words: see [`Details`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Told {
+    referrer: Option<Box<str>>,
+    campaign: Option<Box<str>>,
+    source: Option<Box<str>>,
+    medium: Option<Box<str>>,
+}
+
+impl Told {
+    /// The words of these, if there are any.
+    pub(super) fn of(details: &Details<'_>) -> Option<Box<Told>> {
+        let [referrer, campaign, source, medium] =
+            [details.referrer, details.campaign, details.source, details.medium]
+                .map(|word| word.map(Box::from));
+        let told = Told { referrer, campaign, source, medium };
+        let has_any =
+            [&told.referrer, &told.campaign, &told.source, &told.medium].iter().any(|word| word.is_some());
+        has_any.then(|| Box::new(told))
+    }
+}
+
+impl Waiting {
+    /// What the view tells for reports.
+    pub(super) fn details(&self) -> Details<'_> {
+        let traits = Traits::from_packed(self.traits);
+        let Some(told) = &self.told else { return Details { traits, ..Details::default() } };
+        Details {
+            traits,
+            referrer: told.referrer.as_deref(),
+            campaign: told.campaign.as_deref(),
+            source: told.source.as_deref(),
+            medium: told.medium.as_deref(),
+        }
+    }
 }
 
 impl Ord for Waiting {
@@ -88,9 +130,18 @@ mod tests {
     use super::*;
 
     fn waiting(at: u64, from: u64) -> Waiting {
-        let (day, visitor) = (Day(0), VisitorId(0));
-        let at = UnixMillis(at);
-        Waiting { at, from, day, visitor, previous: None, page: None, is_of_beacons: false, is_known: false }
+        Waiting {
+            at: UnixMillis(at),
+            from,
+            day: Day(0),
+            visitor: VisitorId(0),
+            previous: None,
+            page: None,
+            traits: 0,
+            told: None,
+            is_of_beacons: false,
+            is_known: false,
+        }
     }
 
     fn popped(order: &mut Order, newest: u64) -> Vec<u64> {

@@ -59,12 +59,15 @@ impl Room {
             path: directory.path().join("headcount.db"),
             synchronous_full: false,
             pages_per_site: 100,
+            details_per_day: 100,
         });
         let options = fold::Options { interval_ms: 1_000, details_days: 400 };
         let (fold, _) = Fold::open(options, WINDOW_MS, journal, store.expect("opens")).expect("folds");
         let options = visitor::Options {
             trusted_proxies: Vec::new(),
             client_address_header: "x-forwarded-for".to_owned(),
+            country_header: String::new(),
+            countries: None,
             agents_max: 100,
         };
         Room {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::HEAD_LINES;
+use crate::details::{Details, Dimension, Traits};
 use crate::rows::{SiteChanges, Sketch};
 use crate::store::{ImportBatch, ImportLog};
 use crate::words::{Day, PagePath, SiteId, StreamId, Tally, UnixMillis};
@@ -32,6 +33,8 @@ struct Wire<'a> {
     days: Vec<(i32, u64, u64)>,
     #[serde(borrow)]
     pages: Vec<(i32, &'a str, u64, u64)>,
+    traits: Vec<(i32, u64, u64, u64)>,
+    names: Vec<(i32, &'a str, &'a str, u64, u64)>,
     visitors: Vec<(i32, Vec<u8>)>,
     visitors_today: Vec<(i32, Vec<u8>)>,
 }
@@ -43,8 +46,13 @@ pub fn encode(batch: &ImportBatch) -> Vec<u8> {
         all.iter().map(|(day, visitors)| (day.0, visitors.to_bytes())).collect::<Vec<_>>()
     };
     let days = batch.changes.days.iter().map(|(day, tally)| (day.0, tally.views, tally.visits));
-    let pages = batch.changes.pages.iter();
-    let pages = pages.map(|((day, page), tally)| (day.0, page.as_str(), tally.views, tally.visits));
+    let pages = batch.changes.pages.sorted().into_iter();
+    let pages = pages.map(|(day, page, tally)| (day.0, page, tally.views, tally.visits));
+    let (traits, names) = batch.changes.details.parts();
+    let traits = traits.into_iter().map(|(day, packed, tally)| (day.0, packed, tally.views, tally.visits));
+    let names = names
+        .into_iter()
+        .map(|((day, dimension), name, tally)| (day.0, dimension.as_str(), name, tally.views, tally.visits));
     let wire = Wire {
         version: VERSION,
         site: batch.site.as_str(),
@@ -58,6 +66,8 @@ pub fn encode(batch: &ImportBatch) -> Vec<u8> {
         replay_line: batch.log.replay_line,
         days: days.collect(),
         pages: pages.collect(),
+        traits: traits.collect(),
+        names: names.collect(),
         visitors: sketches(&batch.visitors),
         visitors_today: sketches(&batch.visitors_today),
     };
@@ -82,7 +92,18 @@ pub fn decode(bytes: &[u8]) -> Option<ImportBatch> {
         if page.len() > PagePath::BYTES_MAX {
             return None;
         }
-        changes.pages.insert((day(number)?, PagePath::from_folded(page)), Tally { views, visits });
+        changes.pages.add(day(number)?, page, Tally { views, visits });
+    }
+    for (number, packed, views, visits) in wire.traits {
+        let details = Details { traits: Traits::from_packed(packed), ..Details::default() };
+        changes.details.add(day(number)?, &details, Tally { views, visits });
+    }
+    for (number, dimension, name, views, visits) in wire.names {
+        if name.len() > Details::REFERRER_BYTES_MAX {
+            return None;
+        }
+        let dimension = Dimension::parse(dimension)?;
+        changes.details.add_name(day(number)?, dimension, name, Tally { views, visits });
     }
     let log = ImportLog {
         stream: StreamId(wire.stream),
@@ -106,6 +127,7 @@ pub fn decode(bytes: &[u8]) -> Option<ImportBatch> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::details::Browser;
     use crate::rows::Addition;
     use crate::words::VisitorId;
 
@@ -115,6 +137,10 @@ mod tests {
         for page in ["/a", "/tin-tức"] {
             changes.add_past(&Addition { day: Day(-3), minute: 0, page: Some(page), tally });
         }
+        let traits = Traits { browser: Browser::Firefox, ..Traits::default() };
+        let details =
+            Details { traits, referrer: Some("a.example"), source: Some("zalo"), ..Details::default() };
+        changes.details.add(Day(-3), &details, tally);
         let mut sketch = Sketch::default();
         sketch.insert(VisitorId(99));
         let log = ImportLog {

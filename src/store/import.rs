@@ -88,10 +88,10 @@ impl Store {
         batch: &ImportBatch,
         visitors_today: &BTreeMap<Day, DayVisitors>,
     ) -> Result<Sequence, StoreError> {
-        let pages_max = self.pages_per_site;
-        self.write("apply a part of a log", |transaction| {
+        let limits = self.limits;
+        let (sequence, other) = self.write("apply a part of a log", |transaction| {
             let sequence = next_sequence(transaction)?;
-            apply_site(transaction, &batch.site, &batch.changes, pages_max, sequence)?;
+            let other = apply_site(transaction, &batch.site, &batch.changes, limits, sequence)?;
             let site = find_site(transaction, &batch.site)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
             let stands_at = position(transaction, site, batch.log.stream)?;
             if stands_at != batch.from {
@@ -105,8 +105,10 @@ impl Store {
                 merge_visitors(transaction, site, *day, visitors, sequence)?;
             }
             set_visitors(transaction, site, visitors_today, sequence)?;
-            Ok(sequence)
-        })
+            Ok((sequence, other))
+        })?;
+        self.other_details += other;
+        Ok(sequence)
     }
 
     /// Ends the imported days before `before`, of one site or of all: they keep their number of visitors and

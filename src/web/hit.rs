@@ -10,7 +10,7 @@ use crate::details::Details;
 use crate::guard::{Outcome, Reason};
 use crate::sites::{Placed, Site};
 use crate::snippet::{self, View};
-use crate::visitor::{Forwarding, Peer, SiteSalts};
+use crate::visitor::{self, Forwarding, Peer, SiteSalts, Visitor};
 use crate::words::{Kind, Numbers, PagePath, Touch, UnixMillis};
 
 /// The protocol label of views that a fetched snippet counts.
@@ -83,7 +83,10 @@ async fn deal(
         }
         Ok(who) => {
             let page = page.as_ref().map(PagePath::as_str);
-            let Some(written) = worker.commit(&touch(beacon, &placed.site, &who, page, now)).await else {
+            let tags = visitor::tags(beacon);
+            let details = visitor::details(beacon, &tags, &placed.site, who.visitor.traits);
+            let touch = Touch { details, ..touch(beacon, &placed.site, &who, page, now) };
+            let Some(written) = worker.commit(&touch).await else {
                 rooms.metrics.failed(beacon.kind);
                 return Err(Refusal::Unwritten);
             };
@@ -98,7 +101,7 @@ async fn deal(
 
 /// Somebody whose beacon counts.
 struct Who {
-    visitor: crate::visitor::Visitor,
+    visitor: Visitor,
     salts: SiteSalts,
     in_visit: bool,
 }
