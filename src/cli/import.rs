@@ -4,16 +4,18 @@ use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, Settings, failed};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{DaemonDesk, Request, ask_daemon};
 use crate::daemon::{Kept, open_stopped};
-use crate::import::{Counter, Desk, Finished, ImportError, Log, Options, OwnDesk, Progress, Summary};
+use crate::import::{Counter, Desk, Finished, Follow, ImportError, Log, Options, OwnDesk, Progress, Summary};
 use crate::salt::{Salts, imported_file, random};
 use crate::sites::Site;
 use crate::visitor::Visitors;
@@ -22,6 +24,7 @@ use crate::words::SiteId;
 const EXAMPLES: &str = "Examples:\n  \
 headcount import --site vks /var/log/nginx/access.log*\n  \
 zcat old/*.gz | headcount import --site vks\n  \
+headcount import --site vks --follow /var/log/nginx/access.log\n  \
 headcount import --finish\n\n\
 What counts: a GET that was answered with 2xx or 304, that is no image, style, script, font, archive or media, and that \
 no robot sent. The same log again counts nothing, and a log that has grown its new lines.";
@@ -45,6 +48,9 @@ pub(super) struct Import {
     /// Count the last line of a log even if it has no end.
     #[arg(long = "final")]
     last_line_is_whole: bool,
+    /// Go on with what is added to one log, through every rotation, until stopped. Needs the daemon.
+    #[arg(long, conflicts_with = "finish")]
+    follow: bool,
     /// Say that all logs of the past are read: their days keep the number of visitors, and the secrets that
     /// told these apart are erased. Without --site for all sites.
     #[arg(long, conflicts_with_all = ["files", "everything", "overlap", "last_line_is_whole"])]
@@ -76,6 +82,11 @@ impl Import {
             overlap: self.overlap,
         };
         let mut counter = Counter::new(options, &visitors, Clock::system().now());
+        if self.follow {
+            let done = self.follow(&config, &mut counter);
+            self.tell(&counter.summary);
+            return done;
+        }
         let logs = self.open()?;
         let done = at_desk(&config, |desk| count(&mut counter, logs, desk));
         self.tell(&counter.summary);
@@ -98,6 +109,27 @@ impl Import {
         Ok(logs)
     }
 
+    /// Follows one log until a signal comes. It never takes the state directory for itself, so that a daemon
+    /// can always start.
+    fn follow(&self, config: &Config, counter: &mut Counter<'_>) -> Result<(), Failure> {
+        let [path] = &self.files[..] else {
+            return Err(Failure::Argument("name the one log that is to be followed".to_owned()));
+        };
+        let stop = Arc::new(AtomicBool::new(false));
+        stop_on_signal(&stop).map_err(|error| failed(&error))?;
+        let mut last = String::new();
+        let mut tell = |text: &str| {
+            if text != last {
+                text.clone_into(&mut last);
+                eprintln!("headcount: {text}");
+            }
+        };
+        tell(&format!("following {}", path.display()));
+        let mut desk = DaemonDesk::new(&config.state_directory);
+        let mut follow = Follow { path, clock: &Clock::system(), stop: &stop, tell: &mut tell };
+        follow.run(counter, &mut desk).map_err(|error| Failure::Failed(error.to_string()))
+    }
+
     fn tell(&self, summary: &Summary) {
         if self.json {
             println!("{}", summary.json());
@@ -116,6 +148,26 @@ impl Import {
             );
         }
     }
+}
+
+/// Listens for SIGINT and SIGTERM in a thread of its own.
+fn stop_on_signal(stop: &Arc<AtomicBool>) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (mut interrupt, mut terminate) = {
+        let _within = runtime.enter();
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+    };
+    let stop = Arc::clone(stop);
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        });
+        stop.store(true, Ordering::Release);
+    });
+    Ok(())
 }
 
 fn find<'c>(config: &'c Config, site: &str) -> Result<&'c Site, Failure> {

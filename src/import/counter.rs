@@ -61,6 +61,10 @@ pub struct Counter<'a> {
     gathered: BTreeMap<Day, Gathered>,
     /// What became of all lines.
     pub summary: Summary,
+    /// The same, as of the last batch.
+    settled: Summary,
+    /// Lines that are known were noted before.
+    begins_again: bool,
 }
 
 /// Visitors of a day since the last batch.
@@ -125,6 +129,8 @@ impl<'a> Counter<'a> {
             changes: SiteChanges::default(),
             gathered: BTreeMap::new(),
             summary: Summary::default(),
+            settled: Summary::default(),
+            begins_again: false,
         }
     }
 
@@ -145,8 +151,35 @@ impl<'a> Counter<'a> {
     pub(super) fn enter(&mut self, begun: Begun, file: String) {
         self.live_from = begun.live_from;
         self.order.begin(UnixMillis(0));
-        self.summary.note_many(Outcome::Already, begun.log.replay_line);
+        if !self.begins_again {
+            self.summary.note_many(Outcome::Already, begun.log.replay_line);
+        }
         self.place = Place::new(file, begun.log);
+    }
+
+    /// Forgets what was read and not handed in, to begin again where the desk says that the log stands. What
+    /// is read again is not noted twice.
+    pub(super) fn forget_unsettled(&mut self) {
+        self.order = Order::default();
+        self.visits = OpenVisits::default();
+        self.newest = UnixMillis(0);
+        self.salts.clear();
+        self.gathered.clear();
+        self.changes = SiteChanges::default();
+        self.summary = self.settled.clone();
+        self.begins_again = true;
+    }
+
+    /// More lines by which the present log is known.
+    pub(super) fn set_head(&mut self, head: Vec<u64>) {
+        if head.len() > self.place.log.head.len() {
+            self.place.log.head = head;
+        }
+    }
+
+    /// The bytes of the last line of the present log.
+    pub(super) fn last_line(&self) -> &[u8] {
+        &self.place.last
     }
 
     /// The present log as it stood when it was entered, or since the last batch.
@@ -194,7 +227,9 @@ impl<'a> Counter<'a> {
         self.place.pass(line);
         let is_already = line.from < known_to && (is_known || outcome != Outcome::Counted);
         let outcome = if is_already { Outcome::Already } else { outcome };
-        self.summary.note(outcome, &self.place.file, self.place.line);
+        if !(is_already && self.begins_again) {
+            self.summary.note(outcome, &self.place.file, self.place.line);
+        }
         if line.to == known_to {
             self.all_known()?;
         }
@@ -384,7 +419,9 @@ impl<'a> Counter<'a> {
             }
         };
         self.live_from = live_from.or(self.live_from);
-        self.settled(batch.log);
+        self.place.stored = (batch.log.position, batch.log.counted_at);
+        self.place.log = batch.log;
+        self.settled = self.summary.clone();
         Ok(())
     }
 
@@ -411,11 +448,6 @@ impl<'a> Counter<'a> {
             visitors,
             visitors_today,
         }
-    }
-
-    fn settled(&mut self, log: ImportLog) {
-        self.place.stored = (log.position, log.counted_at);
-        self.place.log = log;
     }
 }
 

@@ -21,6 +21,7 @@
 
 mod counter;
 mod desk;
+mod follow;
 mod judge;
 mod order;
 mod outcome;
@@ -32,6 +33,7 @@ use std::path::{Path, PathBuf};
 
 pub use counter::{Counter, Options};
 pub use desk::{Begun, DaySalt, Desk, DeskError, Finished, OwnDesk};
+pub use follow::Follow;
 pub use outcome::{Outcome, Summary};
 pub use source::{HEAD_LINES, Progress};
 pub use wire::{BATCH_BYTES_MAX, decode, encode};
@@ -57,6 +59,12 @@ pub enum ImportError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// Only a file that grows can be followed.
+    #[error("{} is no plain file, so it cannot be followed; import it without --follow", path.display())]
+    NotPlain {
+        /// The file.
+        path: PathBuf,
     },
     /// Nothing in it is a line of an access log.
     #[error(
@@ -150,6 +158,25 @@ impl Log {
         &self.source.progress
     }
 
+    /// Looks at the beginning again, before anything was consumed. Returns whether a line is there.
+    fn look_again(&mut self) -> Result<bool, ImportError> {
+        if self.source.plain().is_some() && !self.source.go_to(0).map_err(|source| self.failed(source))? {
+            return Ok(false);
+        }
+        let head = self.source.head();
+        (self.head, self.first_at) = head.map_err(|source| self.failed(source))?;
+        Ok(!self.head.is_empty() || self.source.begins_overlong())
+    }
+
+    /// The hashes of the first lines that there are by now.
+    fn head_now(&mut self) -> Result<Vec<u64>, ImportError> {
+        if self.head.len() < HEAD_LINES {
+            let head = self.source.head_now();
+            self.head = head.map_err(|source| self.failed(source))?;
+        }
+        Ok(self.head.clone())
+    }
+
     fn failed(&self, source: io::Error) -> ImportError {
         ImportError::File { doing: "read", path: self.path.clone(), source }
     }
@@ -240,11 +267,16 @@ impl Counter<'_> {
 
     /// A file that was read to its end, or for long, must have shown that it is a log, and the same one.
     fn check_read(&self, log: &Log) -> Result<(), ImportError> {
-        if let (0, Some(cause)) = (self.read().1, self.first_error()) {
-            return Err(ImportError::NoLog { file: log.whole_name(), cause });
-        }
+        self.check_is_log(log)?;
         if self.is_behind() {
             return Err(ImportError::Shorter { file: log.whole_name(), position: self.log().position });
+        }
+        Ok(())
+    }
+
+    fn check_is_log(&self, log: &Log) -> Result<(), ImportError> {
+        if let (0, Some(cause)) = (self.read().1, self.first_error()) {
+            return Err(ImportError::NoLog { file: log.whole_name(), cause });
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use std::cell::Cell;
 use std::fs::File;
 use std::hash::Hasher;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -162,6 +163,25 @@ impl Source {
         Ok((head, first))
     }
 
+    /// The file, where one can go to a place in it.
+    pub(super) fn plain(&self) -> Option<&File> {
+        self.plain.as_ref()
+    }
+
+    /// [`Source::head`] of a plain file, wherever it is read; nothing of others.
+    pub(super) fn head_now(&self) -> io::Result<Vec<u64>> {
+        let Some(file) = &self.plain else { return Ok(Vec::new()) };
+        let mut text = vec![0; HEAD_BYTES];
+        let mut filled = 0;
+        while filled < text.len() {
+            match file.read_at(&mut text[filled..], u64::try_from(filled).unwrap_or(0))? {
+                0 => break,
+                bytes => filled += bytes,
+            }
+        }
+        Ok(head_of(&text[..filled], false))
+    }
+
     /// Goes to a place that a line begins at. Returns whether the text reaches there.
     pub(super) fn go_to(&mut self, place: u64) -> io::Result<bool> {
         if let Some(file) = &mut self.plain {
@@ -170,7 +190,7 @@ impl Source {
             }
             file.seek(SeekFrom::Start(place))?;
             self.progress.read.set(place);
-            (self.start, self.end, self.position) = (0, 0, place);
+            (self.start, self.end, self.position, self.overlong_from) = (0, 0, place, None);
             return Ok(true);
         }
         while self.position < place {

@@ -48,7 +48,7 @@ pub fn encode(batch: &ImportBatch) -> Vec<u8> {
     let days = batch.changes.days.iter().map(|(day, tally)| (day.0, tally.views, tally.visits));
     let pages = batch.changes.pages.sorted().into_iter();
     let pages = pages.map(|(day, page, tally)| (day.0, page, tally.views, tally.visits));
-    let (traits, names) = batch.changes.details.parts();
+    let (traits, names) = (batch.changes.details.traits(), batch.changes.details.names());
     let traits = traits.into_iter().map(|(day, packed, tally)| (day.0, packed, tally.views, tally.visits));
     let names = names
         .into_iter()

@@ -102,14 +102,18 @@ impl DetailChanges {
         }
     }
 
-    /// Traits by [`Traits::packed`], and names, for the way to another process.
+    /// Traits by [`Traits::packed`], for the way to another process.
     #[must_use]
-    pub fn parts(&self) -> (Vec<(Day, u64, Tally)>, Vec<((Day, Dimension), &str, Tally)>) {
-        let of_day = |(day, counted): (&Day, &HashMap<u64, Tally>)| {
-            let day = *day;
-            counted.iter().map(move |(packed, tally)| (day, *packed, *tally)).collect::<Vec<_>>()
-        };
-        (self.traits.iter().flat_map(of_day).collect(), self.names.sorted())
+    pub fn traits(&self) -> Vec<(Day, u64, Tally)> {
+        let days = self.traits.iter();
+        days.flat_map(|(day, counted)| counted.iter().map(|(packed, tally)| (*day, *packed, *tally)))
+            .collect()
+    }
+
+    /// Names of dimensions that have names, for the same way.
+    #[must_use]
+    pub fn names(&self) -> Vec<((Day, Dimension), &str, Tally)> {
+        self.names.sorted()
     }
 
     /// Adds a part that another process gathered.
