@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::desk::{Begun, DaySalt, Desk};
-use super::order::{Order, Waiting};
+use super::order::{LATE_MS, Order, Waiting};
 use super::source::{Line, hash_of};
 use super::{ImportError, Outcome, Summary, judge};
 use crate::beacon::log::{self, LogError, LogLine};
@@ -278,7 +278,7 @@ impl<'a> Counter<'a> {
     /// Only the last place remains from which every visit that may be open, and every line that waits, is
     /// read again.
     fn forget_checkpoints(&mut self) {
-        let oldest = self.order.gone_to().minus(self.options.visit_window_ms);
+        let oldest = self.order.gone_to().minus(self.options.visit_window_ms + LATE_MS);
         let checkpoints = &mut self.place.checkpoints;
         while checkpoints.get(1).is_some_and(|next| next.newest_before < oldest) {
             checkpoints.pop_front();
@@ -402,7 +402,8 @@ impl<'a> Counter<'a> {
         if self.place.is_behind || (!is_new && self.gathered.is_empty()) {
             return Ok(());
         }
-        self.visits.forget_before(self.order.gone_to(), self.options.visit_window_ms);
+        // A line that comes late may belong to a visit that is closed for all others.
+        self.visits.forget_before(self.order.gone_to(), self.options.visit_window_ms + LATE_MS);
         self.forget_checkpoints();
         let batch = self.batch();
         let taken = desk.take(&batch);

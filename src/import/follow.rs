@@ -8,7 +8,9 @@
 //! A desk that does not answer is asked again until it does; then counting goes on from where the desk says
 //! that the log stands, so it does not matter whether the last batch had arrived.
 
+use std::collections::VecDeque;
 use std::fs::Metadata;
+use std::io::ErrorKind;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,8 +53,8 @@ struct Tail {
     is_begun: bool,
     /// Since when nothing came.
     quiet_since: Instant,
-    /// Since when another file has its name.
-    left_since: Option<Instant>,
+    /// Since when it has the name.
+    opened: Instant,
 }
 
 impl Follow<'_> {
@@ -63,19 +65,19 @@ impl Follow<'_> {
     /// When the log cannot be read, is none, or the desk refuses for good.
     pub fn run(&mut self, counter: &mut Counter<'_>, desk: &mut dyn Desk) -> Result<(), ImportError> {
         counter.forget_unsettled();
-        let mut tail = None;
+        let mut tails = VecDeque::new();
         let (mut refusals, mut look_beside) = (0, true);
         loop {
             counter.set_now(self.clock.now());
-            let done = self.turn(counter, desk, &mut tail, &mut look_beside);
+            let done = self.turn(counter, desk, &mut tails, &mut look_beside);
             match done {
                 Ok(()) => refusals = 0,
                 Err(ImportError::Desk(DeskError::Away(text))) => {
-                    self.wait_for_desk(counter, &mut tail, &text);
+                    self.wait_for_desk(counter, &mut tails, &text);
                 }
                 Err(ImportError::Desk(error)) if refusals < REFUSALS_MAX => {
                     refusals += 1;
-                    self.wait_for_desk(counter, &mut tail, &error.to_string());
+                    self.wait_for_desk(counter, &mut tails, &error.to_string());
                 }
                 Err(error) => return Err(error),
             }
@@ -90,7 +92,7 @@ impl Follow<'_> {
         &mut self,
         counter: &mut Counter<'_>,
         desk: &mut dyn Desk,
-        tail: &mut Option<Tail>,
+        tails: &mut VecDeque<Tail>,
         look_beside: &mut bool,
     ) -> Result<(), ImportError> {
         if *look_beside {
@@ -99,67 +101,55 @@ impl Follow<'_> {
         }
         let began = Instant::now();
         while began.elapsed() < HAND_IN && !self.stop.load(Ordering::Acquire) {
-            if tail.is_none() {
-                *tail = self.open()?;
+            if let Some(new) = self.open_new(tails.back())? {
+                tails.push_back(new);
             }
-            if let Some(open) = tail {
+            if let Some(open) = tails.front_mut() {
                 if open.is_cut(counter)? {
                     (self.tell)("the log was cut; the rest is read from the copy beside it");
-                    (*tail, *look_beside) = (None, true);
+                    tails.pop_front();
+                    *look_beside = true;
                     return hand_in(counter, desk);
                 }
                 open.read(counter, desk)?;
-                if self.is_left(open)? {
-                    (self.tell)("the log was rotated; the new one is read from now on");
-                    open.read_last_line(counter, desk)?;
-                    hand_in(counter, desk)?;
-                    *tail = None;
-                    continue;
+            }
+            if is_left(tails)
+                && let Some(mut left) = tails.pop_front()
+            {
+                (self.tell)("the log was rotated; the new one is read from now on");
+                let done = left.read_last_line(counter, desk).and_then(|()| hand_in(counter, desk));
+                if let Err(error) = done {
+                    tails.push_front(left);
+                    return Err(error);
                 }
+                continue;
             }
             thread::sleep(LOOK);
         }
         hand_in(counter, desk)
     }
 
-    /// Opens the file by its name; one that is not there for a moment is waited for.
-    fn open(&mut self) -> Result<Option<Tail>, ImportError> {
-        let failed = |source| ImportError::File { doing: "read", path: self.path.to_owned(), source };
-        let metadata = match std::fs::metadata(self.path) {
-            Ok(metadata) => metadata,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed(error)),
-        };
-        match Log::open(self.path, false) {
-            Ok(log) if log.source.plain().is_none() => {
-                Err(ImportError::NotPlain { path: self.path.to_owned() })
-            }
-            Ok(log) => {
-                let inode = (metadata.dev(), metadata.ino());
-                Ok(Some(Tail { log, inode, is_begun: false, quiet_since: Instant::now(), left_since: None }))
-            }
-            Err(ImportError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                Ok(None)
-            }
-            Err(error) => Err(error),
+    /// Opens the file that has the name now, if it is another than the last one that we opened. One that is
+    /// not there for a moment is waited for.
+    fn open_new(&self, last: Option<&Tail>) -> Result<Option<Tail>, ImportError> {
+        let is_last = |found: &Metadata| last.is_some_and(|last| last.inode == (found.dev(), found.ino()));
+        if std::fs::metadata(self.path).is_ok_and(|found| is_last(&found)) {
+            return Ok(None);
         }
-    }
-
-    /// Whether another file has our name now, and ours is done with: a new one in which nothing stands yet
-    /// is one that the server has not been told of.
-    fn is_left(&self, tail: &mut Tail) -> Result<bool, ImportError> {
-        let failed = |source| ImportError::File { doing: "look at", path: self.path.to_owned(), source };
-        let now = match std::fs::metadata(self.path) {
-            Ok(metadata) => metadata,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(failed(error)),
+        let log = match Log::open(self.path, false) {
+            Ok(log) => log,
+            Err(ImportError::File { source, .. }) if source.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
         };
-        if (now.dev(), now.ino()) == tail.inode {
-            tail.left_since = None;
-            return Ok(false);
+        let Some(file) = log.source.plain() else {
+            return Err(ImportError::NotPlain { path: self.path.to_owned() });
+        };
+        let metadata = file.metadata().map_err(|source| log.failed(source))?;
+        if is_last(&metadata) {
+            return Ok(None);
         }
-        let left_since = *tail.left_since.get_or_insert_with(Instant::now);
-        Ok(left_since.elapsed() >= GRACE && tail.quiet_since.elapsed() >= GRACE && now.len() > 0)
+        let (inode, now) = ((metadata.dev(), metadata.ino()), Instant::now());
+        Ok(Some(Tail { log, inode, is_begun: false, quiet_since: now, opened: now }))
     }
 
     /// Counts what logs beside ours, which are known, hold beyond the place up to which they are counted.
@@ -206,10 +196,10 @@ impl Follow<'_> {
     }
 
     /// Waits a moment, and begins again where the desk will say that the log stands.
-    fn wait_for_desk(&mut self, counter: &mut Counter<'_>, tail: &mut Option<Tail>, why: &str) {
+    fn wait_for_desk(&mut self, counter: &mut Counter<'_>, tails: &mut VecDeque<Tail>, why: &str) {
         (self.tell)(&format!("{why}; trying again"));
         counter.forget_unsettled();
-        if let Some(open) = tail {
+        if let Some(open) = tails.front_mut() {
             open.is_begun = false;
         }
         if !self.stop.load(Ordering::Acquire) {
@@ -270,6 +260,14 @@ impl Tail {
         self.log.source.end_is_line_end = true;
         self.read(counter, desk)
     }
+}
+
+/// Whether the first of these is done with: it was quiet for a while since another has its name, and something
+/// stands in that one. An empty one is one that the server has not been told of.
+fn is_left(tails: &VecDeque<Tail>) -> bool {
+    let (Some(first), Some(next)) = (tails.front(), tails.get(1)) else { return false };
+    let length = next.log.source.plain().and_then(|file| file.metadata().ok()).map_or(0, |found| found.len());
+    length > 0 && next.opened.elapsed() >= GRACE && first.quiet_since.elapsed() >= GRACE
 }
 
 /// Hands in everything that was read: who looks at a live log does not wait for lines that come late.

@@ -149,6 +149,10 @@ impl Log {
     fn of(mut source: Source, path: &Path, name: String) -> Result<Log, ImportError> {
         let failed = |source| ImportError::File { doing: "read", path: path.to_owned(), source };
         let (head, first_at) = source.head().map_err(failed)?;
+        if head.is_empty() && source.begins_overlong() {
+            let file = path.display().to_string();
+            return Err(ImportError::NoLog { file, cause: LogError::TooLong });
+        }
         Ok(Log { path: path.to_owned(), name, source, head, first_at })
     }
 
@@ -165,7 +169,7 @@ impl Log {
         }
         let head = self.source.head();
         (self.head, self.first_at) = head.map_err(|source| self.failed(source))?;
-        Ok(!self.head.is_empty() || self.source.begins_overlong())
+        Ok(!self.head.is_empty())
     }
 
     /// The hashes of the first lines that there are by now.
@@ -214,7 +218,7 @@ impl Counter<'_> {
         tick: &mut dyn FnMut(&Progress, &Summary),
         batch_lines: u64,
     ) -> Result<(), ImportError> {
-        if log.head.is_empty() && !log.source.begins_overlong() {
+        if log.head.is_empty() {
             return self.leave(&mut log);
         }
         self.begin(&mut log, desk)?;
