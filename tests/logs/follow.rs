@@ -139,13 +139,12 @@ fn a_daemon_or_a_follower_that_dies_is_got_over() {
         1_200 | 2_200 => {
             child.kill();
         }
-        1_500 => child = follow(&daemon, &log),
+        1_500 | 2_600 => child = follow(&daemon, &log),
         // The log is rotated while nobody follows it.
         2_400 => {
             fs::rename(&log, log.with_extension("log.1")).unwrap();
             *file = append(&log);
         }
-        2_600 => child = follow(&daemon, &log),
         _ => {}
     });
     each_once(&daemon, LINES);
