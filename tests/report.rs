@@ -313,3 +313,20 @@ fn a_state_directory_of_the_first_format_opens_with_its_numbers() {
         daemon.print("report", &["vks", "--from", "2026-11-20", "--to", "2026-11-23"]).contains("1,333,011")
     );
 }
+
+/// A database of the first version is a backup of it that the journal does not stand beside.
+#[test]
+fn a_backup_of_the_first_version_is_restored() {
+    let mut daemon = Daemon::stopped("[[site]]\nid = \"vks\"\ntime_zone = \"Asia/Ho_Chi_Minh\"\n");
+    let kept: PathBuf =
+        [env!("CARGO_MANIFEST_DIR"), "tests", "state", "first", "headcount.db"].iter().collect();
+    daemon.print("restore", &[kept.to_str().unwrap()]);
+    daemon.restart();
+    assert_eq!(daemon.numbers("vks")["total"], serde_json::json!({ "views": 41, "visits": 1_333_007 }));
+    let empty = daemon.directory.path().join("empty.db");
+    std::fs::write(&empty, "").unwrap();
+    daemon.stop();
+    let refused = daemon.run("restore", &[empty.to_str().unwrap()]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("is not a backup of headcount"));
+}

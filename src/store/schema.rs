@@ -55,6 +55,16 @@ pub(super) fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// Looks whether `path` is a database of headcount that this release can open, of whatever version: the next
+/// start brings it up to date.
+pub(super) fn check(path: &Path) -> Result<(), StoreError> {
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    match version(&connection, path, MIGRATIONS.len())? {
+        0 => Err(StoreError::NotADatabase { path: path.to_path_buf() }),
+        _ => Ok(()),
+    }
+}
+
 /// Makes an empty file that its owner alone may read, and makes its name durable. `SQLite` gives the
 /// files that it puts beside it the same mode.
 pub(super) fn create_private(path: &Path) -> Result<(), StoreError> {

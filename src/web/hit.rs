@@ -83,10 +83,13 @@ async fn deal(
         }
         Ok(who) => {
             let page = page.as_ref().map(PagePath::as_str);
-            let tags = visitor::tags(beacon);
-            let details = visitor::details(beacon, &tags, &placed.site, who.visitor.traits);
-            let touch = Touch { details, ..touch(beacon, &placed.site, &who, page, now) };
-            let Some(written) = worker.commit(&touch).await else {
+            // What only the record needs is gone before the waiting begins.
+            let committed = {
+                let tags = visitor::tags(beacon);
+                let details = visitor::details(beacon, &tags, &placed.site, who.visitor.traits);
+                worker.commit(&Touch { details, ..touch(beacon, &placed.site, &who, page, now) })
+            };
+            let Some(written) = committed.await else {
                 rooms.metrics.failed(beacon.kind);
                 return Err(Refusal::Unwritten);
             };
