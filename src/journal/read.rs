@@ -189,10 +189,11 @@ impl Cursor {
         self.base + u64::try_from(self.place).unwrap_or(0)
     }
 
-    /// Makes sure that a whole record lies at the place, and says where it stands in time.
-    fn order(&mut self, journal: &Journal) -> io::Result<Option<(UnixMillis, bool)>> {
+    /// Makes sure that a whole record lies at the place, and says where it stands in time; behind all when
+    /// none is left.
+    fn order(&mut self, journal: &Journal) -> io::Result<u64> {
         if self.offset() >= self.reading.to {
-            return Ok(None);
+            return Ok(u64::MAX);
         }
         let left = usize::try_from(self.reading.to - self.offset()).unwrap_or(usize::MAX);
         if self.buffer.len() - self.place < RECORD_BYTES_MAX.min(left) {
@@ -203,7 +204,7 @@ impl Cursor {
             let wanted = CHUNK_BYTES.min(left - self.buffer.len());
             journal.read(&self.reading.stream, next, wanted, &mut self.buffer)?;
         }
-        record::peek_order(&self.buffer[self.place..]).map(Some).ok_or_else(|| self.damage())
+        record::peek_order(&self.buffer[self.place..]).ok_or_else(|| self.damage())
     }
 
     fn damage(&self) -> io::Error {
@@ -232,8 +233,12 @@ pub fn merge<E: From<io::Error>>(
         orders.push(cursor.order(journal)?);
     }
     loop {
-        let waiting = orders.iter().enumerate().filter_map(|(n, at)| at.map(|at| (at, n)));
-        let Some((_, n)) = waiting.min() else { return Ok(()) };
+        let Some((n, order)) = orders.iter().enumerate().min_by_key(|(_, order)| **order) else {
+            return Ok(());
+        };
+        if *order == u64::MAX {
+            return Ok(());
+        }
         let cursor = &mut cursors[n];
         let Some((record, bytes)) = record::decode(&cursor.buffer[cursor.place..]) else {
             return Err(cursor.damage().into());
