@@ -13,6 +13,9 @@ pub(super) static FORMAT: Format = Format {
     extension: "json",
     content_type: "application/json; charset=utf-8",
     policy: "default-src 'none'",
+    slow: false,
+    needs: None,
+    counts: |_| false,
     render,
 };
 
@@ -33,7 +36,7 @@ pub enum Outcome<'a> {
 /// The longest reply of a site with eight-digit numbers and a page of 200 bytes fits without growing.
 const REPLY_BYTES: usize = 1_536;
 
-fn render(numbers: &Numbers, view: &View) -> Vec<u8> {
+pub(super) fn render(numbers: &Numbers, view: &View) -> Vec<u8> {
     let mut out = Vec::with_capacity(REPLY_BYTES);
     push_numbers(&mut out, numbers, view);
     out.extend_from_slice(b"}\n");

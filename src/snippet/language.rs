@@ -162,7 +162,7 @@ impl Language {
     /// What stands before the number of a row.
     pub(super) fn label(&self, row: Row, theme: Theme, figure: Figure) -> &'static str {
         match (row, theme) {
-            (Row::Total, Theme::Plain) => self.figure(figure).total,
+            (Row::Total, Theme::Plain | Theme::Odometer) => self.figure(figure).total,
             (Row::Total, Theme::Table) => self.rows.total_in_table,
             (Row::Online, _) => self.rows.online,
             (Row::Today, _) => self.rows.today,

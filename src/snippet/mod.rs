@@ -1,44 +1,110 @@
-//! Snippets: numbers become the block that a footer shows, in one of several formats.
+//! Snippets: numbers become the block that a footer shows, in one of several formats; and badges.
 //!
-//! A format is one file and one entry in [`FORMATS`], a language is one entry in `language.rs`. What
+//! A format is one file and one entry in [`FORMATS`] or [`BADGES`], a language is one entry in `language.rs`. What
 //! to show and how is a [`View`], parsed from a query at the door; rendering it cannot fail. Whatever
 //! is written is escaped for its format, and the same numbers and view give the same bytes. The room
 //! knows no request, no cache and no clock.
 
+mod badge;
+mod callback;
 mod escape;
 mod html;
 mod json;
+mod jsonp;
 mod language;
 mod line;
+mod odometer;
+mod picture;
 mod svg;
 mod text;
 mod view;
 
+pub use badge::{BADGES, Badge};
 pub use json::{Outcome, write_reply};
 pub use language::Language;
 pub use view::{Row, Theme, View, ViewError};
 
+use std::hash::{Hash, Hasher};
+
+use crate::sites::Site;
 use crate::words::Numbers;
 
-/// One way to write the numbers down.
-pub struct Format {
-    /// The end of `/snippet/{site}.{extension}`.
+/// One way to write the numbers down, as a `V` wants them: a [`View`] for snippets, a [`Badge`] for badges.
+pub struct Format<V = View> {
+    /// The end of `/snippet/{site}.{extension}` and of `/badge/{site}.{extension}`.
     pub extension: &'static str,
     /// The reply's `Content-Type`.
     pub content_type: &'static str,
     /// The reply's `Content-Security-Policy`, for when the bytes are opened as a document of their own.
     pub policy: &'static str,
+    /// Rendering takes milliseconds, where others take microseconds: nothing for a worker's turn.
+    pub slow: bool,
+    /// The parameter that this format cannot do without.
+    pub needs: Option<Need>,
+    /// Whether `hit` in the query counts a view: for what a page shows anew each time it is opened.
+    pub counts: fn(&V) -> bool,
     /// Writes the numbers as the view wants them.
-    pub render: fn(&Numbers, &View) -> Vec<u8>,
+    pub render: fn(&Numbers, &V) -> Vec<u8>,
+}
+
+/// A parameter that must be given.
+#[derive(Clone, Copy, Debug)]
+pub struct Need {
+    /// Its name.
+    pub parameter: &'static str,
+    /// How it could look, in words for who left it out.
+    pub example: &'static str,
 }
 
 /// Every format that is offered.
-pub static FORMATS: [&Format; 4] = [&html::FORMAT, &svg::FORMAT, &json::FORMAT, &text::FORMAT];
+pub static FORMATS: [&Format; 6] =
+    [&html::FORMAT, &svg::FORMAT, &picture::FORMAT, &json::FORMAT, &jsonp::FORMAT, &text::FORMAT];
+
+impl Format {
+    /// What a query (names and values, already percent-decoded) wants to see of `site` in this format.
+    ///
+    /// # Errors
+    /// As [`View::parse`], and when the format's own parameter is missing.
+    pub fn view<'q>(
+        &self,
+        query: &[(&'q str, &'q str)],
+        site: &Site,
+        accept_language: Option<&str>,
+    ) -> Result<View, ViewError> {
+        match self.needs {
+            Some(need) if !query.iter().any(|(name, _)| *name == need.parameter) => {
+                Err(ViewError::Missing { parameter: need.parameter, example: need.example })
+            }
+            _ => View::parse(query.iter().copied(), site, accept_language),
+        }
+    }
+}
+
+/// Formats of one kind are told apart by what they are called.
+impl<V> PartialEq for Format<V> {
+    fn eq(&self, other: &Format<V>) -> bool {
+        self.extension == other.extension
+    }
+}
+
+impl<V> Eq for Format<V> {}
+
+impl<V> Hash for Format<V> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.extension.hash(state);
+    }
+}
 
 /// The format whose files end in `extension` (without a dot), if there is one.
 #[must_use]
 pub fn format(extension: &str) -> Option<&'static Format> {
     FORMATS.iter().copied().find(|format| format.extension == extension)
+}
+
+/// The format of badges whose files end in `extension` (without a dot), if there is one.
+#[must_use]
+pub fn badge(extension: &str) -> Option<&'static Format<Badge>> {
+    BADGES.iter().copied().find(|format| format.extension == extension)
 }
 
 #[cfg(test)]
@@ -126,8 +192,13 @@ mod tests {
     fn every_format_theme_and_language_equals_its_golden_file() {
         for format in FORMATS {
             for language in ["vi", "en"] {
-                for style in ["plain", "table"] {
-                    let view = view(&[("lang", language), ("style", style)]);
+                for style in Theme::ALL.map(Theme::as_str) {
+                    // Data is the same in every theme, and a picture is that of the svg.
+                    let is_same = style != "plain" && ["json", "js"].contains(&format.extension);
+                    if is_same || format.slow {
+                        continue;
+                    }
+                    let view = view(&[("lang", language), ("style", style), ("callback", "show")]);
                     let name = format!("{style}.{language}.{}", format.extension);
                     golden(&name, &(format.render)(&numbers(), &view));
                 }
@@ -137,8 +208,8 @@ mod tests {
 
     #[test]
     fn frames_and_pages_equal_their_golden_files() {
-        let page = view(&[("page", "/tin-tuc")]);
-        for format in FORMATS {
+        let page = view(&[("page", "/tin-tuc"), ("callback", "show")]);
+        for format in FORMATS.into_iter().filter(|format| !format.slow) {
             let name = format!("page.vi.{}", format.extension);
             golden(&name, &(format.render)(&numbers_with_page(), &page));
         }
@@ -146,6 +217,33 @@ mod tests {
             let view = view(&[("frame", ""), ("lang", language)]);
             golden(&format!("frame.{language}.html"), &(html::FORMAT.render)(&numbers(), &view));
         }
+        let wheels = view(&[("frame", ""), ("style", "odometer")]);
+        golden("frame-odometer.vi.html", &(html::FORMAT.render)(&numbers(), &wheels));
+    }
+
+    #[test]
+    fn badges_equal_their_golden_files() {
+        for format in BADGES.into_iter().filter(|format| !format.slow) {
+            for language in ["vi", "en"] {
+                for style in ["flat", "classic"] {
+                    let query = [("lang", language), ("style", style)];
+                    let badge = Badge::parse(query, &site(LanguageChoice::Auto), None).expect("a good query");
+                    let name = format!("badge-{style}.{language}.{}", format.extension);
+                    golden(&name, &(format.render)(&numbers(), &badge));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_script_without_a_function_is_refused_with_what_to_add() {
+        let refused =
+            jsonp::FORMAT.view(&[], &site(LanguageChoice::Auto), None).expect_err("must be refused");
+        assert_eq!(
+            refused.to_string(),
+            "parameter \"callback\" is missing; add ?callback=show, where show is the function of your page \
+             that takes the numbers"
+        );
     }
 
     #[test]
@@ -154,7 +252,7 @@ mod tests {
             let found = format(format_kept.extension).expect("is in the table");
             assert_eq!(found.content_type, format_kept.content_type);
         }
-        for unknown in ["", "png", ".html", "HTML"] {
+        for unknown in ["", "gif", ".html", "HTML"] {
             assert!(format(unknown).is_none(), "{unknown}");
         }
     }

@@ -5,16 +5,19 @@
 //! are set from the start edge and numbers from the end edge: fonts differ between readers, and the
 //! gap between the two takes up what the estimate of the text's width got wrong.
 
-use super::Format;
 use super::escape::{push_markup, push_number};
 use super::line::{Line, lines};
 use super::view::{Row, Theme, View};
+use super::{Format, odometer};
 use crate::words::Numbers;
 
 pub(super) static FORMAT: Format = Format {
     extension: "svg",
     content_type: "image/svg+xml",
     policy: "default-src 'none'; style-src 'unsafe-inline'",
+    slow: false,
+    needs: None,
+    counts: |_| true,
     render,
 };
 
@@ -24,7 +27,8 @@ const STYLE: &str = "<style>@media (prefers-color-scheme:dark){\
 .number,.caption{fill:#f4f1ea}.dot{fill:#4fd1a5}}</style>\n";
 
 /// The fonts that systems bring along, first those made for their own screens.
-const FONTS: &str = "system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans',Ubuntu,Cantarell,sans-serif";
+pub(super) const FONTS: &str =
+    "system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans',Ubuntu,Cantarell,sans-serif";
 
 const FONT_PX: u32 = 14;
 /// From the edges of the card to the text.
@@ -39,8 +43,11 @@ const BASELINE_PX: u32 = 5;
 /// Before the number of people online.
 const DOT: &str = "\u{25cf}";
 
-fn render(numbers: &Numbers, view: &View) -> Vec<u8> {
+pub(super) fn render(numbers: &Numbers, view: &View) -> Vec<u8> {
     let lines = lines(numbers, view);
+    if view.theme == Theme::Odometer {
+        return odometer::card(numbers, view, &lines);
+    }
     let card = Card::around(&lines, view);
     let mut svg = Svg(Vec::with_capacity(3_072));
     svg.open(&card, numbers, view, &lines);
@@ -75,8 +82,8 @@ impl Card {
         let labels = lines.iter().map(|line| text_px(line.label)).max().unwrap_or(0);
         let values = lines.iter().map(|line| text_px(&line.number) + text_px(line.unit)).max().unwrap_or(0);
         let (row_px, top_px) = match view.theme {
-            Theme::Plain => (25, PAD_Y_PX),
             Theme::Table => (29, CAPTION_PX),
+            Theme::Plain | Theme::Odometer => (25, PAD_Y_PX),
         };
         // The dot and the blanks around it are as wide as two digits.
         let dot = text_px("00");
@@ -92,8 +99,8 @@ impl Card {
     }
 }
 
-/// The width of a text in [`FONT_PX`], rounded up; a little more than common fonts need.
-fn text_px(text: &str) -> u32 {
+/// The width of a text in 14 pixels, rounded up; a little more than common fonts need.
+pub(super) fn text_px(text: &str) -> u32 {
     let hundredths: u32 = text.chars().map(em_hundredths).sum();
     (hundredths * FONT_PX).div_ceil(100)
 }
@@ -114,29 +121,34 @@ fn em_hundredths(c: char) -> u32 {
 }
 
 /// A buffer that tells markup from text: text is always escaped.
-struct Svg(Vec<u8>);
+pub(super) struct Svg(pub(super) Vec<u8>);
 
 impl Svg {
-    fn raw(&mut self, markup: &str) -> &mut Svg {
+    pub(super) fn raw(&mut self, markup: &str) -> &mut Svg {
         self.0.extend_from_slice(markup.as_bytes());
         self
     }
 
-    fn text(&mut self, text: &str) -> &mut Svg {
+    pub(super) fn text(&mut self, text: &str) -> &mut Svg {
         push_markup(&mut self.0, text);
         self
     }
 
-    fn px(&mut self, px: u32) -> &mut Svg {
+    pub(super) fn px(&mut self, px: u32) -> &mut Svg {
         push_number(&mut self.0, u64::from(px));
         self
     }
 
-    fn open(&mut self, card: &Card, numbers: &Numbers, view: &View, lines: &[Line]) {
-        self.raw("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"").px(card.width_px);
-        self.raw("\" height=\"").px(card.height_px).raw("\" viewBox=\"0 0 ").px(card.width_px);
-        self.raw(" ").px(card.height_px).raw("\" role=\"img\" aria-labelledby=\"t d\" lang=\"");
-        self.text(view.language.tag).raw("\" direction=\"").text(view.language.direction).raw("\">\n");
+    /// The opening tag of an image of this size, named by the elements of these ids.
+    pub(super) fn root(&mut self, width_px: u32, height_px: u32, named_by: &str, view: &View) -> &mut Svg {
+        self.raw("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"").px(width_px);
+        self.raw("\" height=\"").px(height_px).raw("\" viewBox=\"0 0 ").px(width_px);
+        self.raw(" ").px(height_px).raw("\" role=\"img\" aria-labelledby=\"").raw(named_by).raw("\" lang=\"");
+        self.text(view.language.tag).raw("\" direction=\"").text(view.language.direction).raw("\">\n")
+    }
+
+    /// What the image shows, in words.
+    pub(super) fn words(&mut self, numbers: &Numbers, view: &View, lines: &[Line]) -> &mut Svg {
         self.raw("<title id=\"t\">").text(view.language.caption(view.total)).raw("</title>\n<desc id=\"d\">");
         for (at, line) in lines.iter().enumerate() {
             self.raw(if at > 0 { "; " } else { "" }).text(&line.sentence());
@@ -144,7 +156,11 @@ impl Svg {
                 self.raw(" (").text(&view.language.window(numbers.online_window_seconds)).raw(")");
             }
         }
-        self.raw("</desc>\n").raw(STYLE);
+        self.raw("</desc>\n")
+    }
+
+    fn open(&mut self, card: &Card, numbers: &Numbers, view: &View, lines: &[Line]) {
+        self.root(card.width_px, card.height_px, "t d", view).words(numbers, view, lines).raw(STYLE);
         self.raw("<rect class=\"card\" x=\"0.5\" y=\"0.5\" width=\"").px(card.width_px - 1);
         self.raw("\" height=\"").px(card.height_px - 1);
         self.raw("\" rx=\"9\" fill=\"#fffdf9\" stroke=\"#ded8cc\"/>\n<g font-family=\"").raw(FONTS);

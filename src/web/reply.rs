@@ -46,7 +46,9 @@ pub(super) enum Refusal {
     UnknownSite,
     #[error("there is nothing here; a counter begins at /headcount.js, /hit and /snippet/SITE.html")]
     NotFound,
-    #[error("this is no snippet: the ending may be html, svg, json or txt")]
+    #[error(
+        "this is no snippet: the ending may be html, svg, png, json, js or txt; of a badge svg, png or json"
+    )]
     UnknownFormat,
     #[error("this address takes {0} only")]
     Method(&'static str),
@@ -56,6 +58,8 @@ pub(super) enum Refusal {
     Body,
     #[error("this is no query: {0}")]
     Query(&'static str),
+    #[error("too many pictures are asked for at once; this one was not drawn; ask again, or ask for the svg")]
+    Busy,
     #[error("the beacon could not be written and was not counted; it may be sent again")]
     Unwritten,
 }
@@ -69,7 +73,7 @@ impl Refusal {
             Refusal::UnknownSite | Refusal::NotFound | Refusal::UnknownFormat => StatusCode::NOT_FOUND,
             Refusal::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Refusal::Unwritten => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Unwritten | Refusal::Busy => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 }
@@ -96,7 +100,7 @@ pub(super) fn pixel() -> Reply {
 }
 
 /// A snippet; one that also counted must not be kept by anybody.
-pub(super) fn snippet(format: &Format, body: Bytes, etag: Option<&str>) -> Reply {
+pub(super) fn snippet<V>(format: &Format<V>, body: Bytes, etag: Option<&str>) -> Reply {
     let mut reply = Response::new(Full::new(body));
     let headers = reply.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type));

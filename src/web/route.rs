@@ -7,8 +7,9 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::reply::{self, Refusal, Reply};
+use super::show::{self, Shelf};
 use super::worker::Worker;
-use super::{Rooms, hit, show};
+use super::{Rooms, hit};
 use crate::beacon::{self, PROTOCOLS, Protocol};
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::page::{self, Asset};
@@ -20,7 +21,7 @@ const BODY_BYTES_MAX: usize = 16 << 10;
 /// What serves a path.
 enum Target<'a> {
     Beacon(&'static Protocol),
-    Snippet(&'a str, &'a str),
+    Shown(Shelf, &'a str, &'a str),
     Welcome,
     Asset(&'static Asset),
 }
@@ -55,7 +56,7 @@ impl Measured {
     fn of(&self, target: Option<&Target<'_>>) -> &RouteMetrics {
         match target {
             Some(Target::Beacon(_)) => &self.beacon,
-            Some(Target::Snippet(..)) => &self.snippet,
+            Some(Target::Shown(..)) => &self.snippet,
             Some(Target::Welcome) => &self.page,
             Some(Target::Asset(_)) => &self.asset,
             None => &self.none,
@@ -67,8 +68,10 @@ fn target<'a>(rooms: &Rooms, path: &'a str) -> Option<Target<'a>> {
     if let Some(protocol) = PROTOCOLS.iter().find(|protocol| protocol.paths.contains(&path)) {
         return Some(Target::Beacon(protocol));
     }
-    if let Some(file) = path.strip_prefix("/snippet/") {
-        return file.rsplit_once('.').map(|(site, extension)| Target::Snippet(site, extension));
+    for (directory, shelf) in [("/snippet/", Shelf::Snippets), ("/badge/", Shelf::Badges)] {
+        if let Some(file) = path.strip_prefix(directory) {
+            return file.rsplit_once('.').map(|(site, extension)| Target::Shown(shelf, site, extension));
+        }
     }
     if path == "/" {
         return rooms.options.welcome_page.then_some(Target::Welcome);
@@ -101,8 +104,8 @@ pub(super) async fn answer(
             }
         },
         Some(_) if !matches!(head.method, Method::GET | Method::HEAD) => Err(Refusal::Method("GET, HEAD")),
-        Some(Target::Snippet(site, extension)) => {
-            show::snippet(rooms, worker, (site, extension), query, &head.headers, &peer).await
+        Some(Target::Shown(shelf, site, extension)) => {
+            show::shown(rooms, worker, (shelf, site, extension), query, &head.headers, &peer).await
         }
         Some(Target::Welcome) => show::welcome(rooms, &head.headers, ends.local),
         Some(Target::Asset(asset)) => Ok(reply::asset(asset)),

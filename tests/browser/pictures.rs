@@ -103,14 +103,112 @@ fn every_way_to_show_the_numbers_is_legible_in_light_and_dark() {
         ("image-english", image("?lang=en&rows=online,today,total")),
     ];
     for (name, html) in &ways {
-        let style = "<meta name=\"color-scheme\" content=\"light dark\">";
-        site.put(&format!("/{name}"), &format!("{style}{html}"));
-        for scheme in ["light", "dark"] {
-            let name = format!("{name}-{scheme}");
-            browser.dress(scheme, 360, 420);
-            browser.visit(&site.at(&format!("/{}", name.rsplit_once('-').unwrap().0)));
-            check_nothing_sticks_out(&browser, &name);
-            keep(&name, &browser.picture(None, 0));
+        picture_of(&browser, &site, name, html, &[360]);
+    }
+}
+
+#[test]
+fn digit_wheels_are_beautiful_in_light_and_dark_narrow_and_wide() {
+    let Some(browser) = Browser::open() else { return };
+    let daemon = busy();
+    let (base, site) = (base(&daemon), Site::start(daemon.public()));
+    let style = format!("<link rel=\"stylesheet\" href=\"{base}/snippet.css\">");
+    let frame = format!("{base}/snippet/vks.html?frame&style=odometer");
+    let image = |query: &str| format!("<img src=\"{base}/snippet/vks.svg?style=odometer{query}\">");
+    let ways = [
+        (
+            "wheels-include",
+            format!("{style}<!--#include virtual=\"/hc/snippet/vks.html?style=odometer\" -->"),
+        ),
+        (
+            "wheels-frame",
+            format!(
+                "<iframe src=\"{frame}\" style=\"width:100%\" height=\"160\" frameborder=\"0\"></iframe>"
+            ),
+        ),
+        ("wheels-own-words", format!("{style}{}{}", wheels_script(&base), own_words(&script(&daemon, "")))),
+        ("wheels-image", image("")),
+        ("wheels-image-english", image("&lang=en&rows=today,this_month,total,online")),
+    ];
+    for (name, html) in &ways {
+        picture_of(&browser, &site, name, html, &[320, 900]);
+    }
+}
+
+#[test]
+fn badges_and_pictures_are_legible_in_light_and_dark() {
+    let Some(browser) = Browser::open() else { return };
+    let daemon = busy();
+    let (base, site) = (base(&daemon), Site::start(daemon.public()));
+    let badge = |file: &str| format!("<p><img src=\"{base}/badge/vks.{file}\"></p>");
+    let colours = [
+        "brightgreen",
+        "green",
+        "yellowgreen",
+        "yellow",
+        "orange",
+        "red",
+        "pink",
+        "purple",
+        "blue",
+        "teal",
+        "grey",
+        "black",
+        "fff",
+        "ffe9a8",
+    ];
+    let all = |style: &str| -> String {
+        let badges =
+            colours.map(|colour| badge(&format!("svg?lang=en&show=today&style={style}&color={colour}")));
+        [
+            badge(&format!("svg?style={style}")),
+            badge(&format!("svg?style={style}&show=online&label=đang xem")),
+            badge(&format!("svg?style={style}&label=访问 / ผู้เข้าชม")),
+            badge(&format!("svg?style={style}&label=")),
+        ]
+        .concat()
+            + &badges.concat()
+    };
+    let picture = |file: &str, width: u32| format!("<p><img src=\"{base}/{file}\" width=\"{width}\"></p>");
+    let ways = [
+        ("badges-flat", all("flat")),
+        ("badges-classic", all("classic")),
+        ("png-once", [badge("png"), badge("png?style=classic"), badge("png?label=访问 ผู้เข้าชม"), format!("<img src=\"{base}/snippet/vks.png\"><br><img src=\"{base}/snippet/vks.png?style=odometer\">")].concat()),
+        ("png-twice", [picture("badge/vks.png?scale=2", 172), picture("badge/vks.png?scale=2&style=classic", 172), picture("snippet/vks.png?scale=2", 279), picture("snippet/vks.png?scale=2&style=odometer", 230), picture("snippet/vks.png?scale=2&style=table", 275)].concat()),
+    ];
+    for (name, html) in &ways {
+        picture_of(&browser, &site, name, html, &[360]);
+    }
+}
+
+/// The line of the wheels' script.
+fn wheels_script(base: &str) -> String {
+    format!("<script defer src=\"{base}/odometer.js\"></script>")
+}
+
+/// A page's own words around wheels that the scripts fill.
+fn own_words(script: &str) -> String {
+    format!(
+        "{script}<p class=\"headcount-odometer\" data-headcount-block hidden>Đã có <span data-headcount=\"total\"></span> \
+         lượt truy cập, và <span data-headcount=\"online\"></span> người đang xem.</p>"
+    )
+}
+
+/// Pictures of a page with this in its body, in light and dark and in each of these widths.
+fn picture_of(browser: &Browser, site: &Site, name: &str, html: &str, widths_px: &[u32]) {
+    let style = "<meta name=\"color-scheme\" content=\"light dark\">";
+    site.put(&format!("/{name}"), &format!("{style}{html}"));
+    for scheme in ["light", "dark"] {
+        for width_px in widths_px {
+            let of = if widths_px.len() > 1 { format!("-{width_px}") } else { String::new() };
+            let shown = format!("{name}-{scheme}{of}");
+            browser.dress(scheme, *width_px, 420);
+            browser.visit(&site.at(&format!("/{name}")));
+            if html.contains("data-headcount-block") {
+                browser.wait_for_text("[data-headcount=total]", "1,333,796");
+            }
+            check_nothing_sticks_out(browser, &shown);
+            keep(&shown, &browser.picture(None, 0));
         }
     }
 }
