@@ -1,5 +1,7 @@
 //! What readers and webmasters see: a real browser, the real binary, pages on another origin.
 
+/// Scripts for old pages, badges, pictures, digit wheels.
+mod formats;
 /// Behind a real nginx with TLS, under a path of the site.
 mod nginx;
 /// One person, two people, one who leaves: what online means on a screen.

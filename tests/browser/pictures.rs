@@ -7,9 +7,9 @@
 use std::path::{Path, PathBuf};
 
 use super::{SPANS, VKS, base, numbers, script};
-use crate::support::Daemon;
 use crate::support::chromium::Browser;
 use crate::support::site::Site;
+use crate::support::{Daemon, wait_for};
 
 /// The numbers on top of DESIGN.md: the browser that takes the picture is one of them.
 const PEOPLE: u32 = 911;
@@ -208,9 +208,20 @@ fn picture_of(browser: &Browser, site: &Site, name: &str, html: &str, widths_px:
                 browser.wait_for_text("[data-headcount=total]", "1,333,796");
             }
             check_nothing_sticks_out(browser, &shown);
-            keep(&shown, &browser.picture(None, 0));
+            keep(&shown, &still_picture(browser));
         }
     }
+}
+
+/// A picture of the page once nothing moves any more: what is drawn within images and frames turns even
+/// where the page around it was told to keep still.
+fn still_picture(browser: &Browser) -> Vec<u8> {
+    let mut last = Vec::new();
+    wait_for(|| {
+        let before = std::mem::replace(&mut last, browser.picture(None, 0));
+        (before == last).then_some(())
+    });
+    last
 }
 
 #[test]
@@ -233,13 +244,36 @@ fn the_picture_of_the_readme_is_a_real_footer() {
         "[data-headcount-block]",
         "Số lượt truy cập: 1,333,796 lượt\nSố người online: 912 người",
     );
-    let png = browser.picture(Some("footer"), 0);
-    keep("counter", &png);
+    keep_for_readme("counter", &browser.picture(Some("footer"), 0));
+}
+
+#[test]
+fn the_picture_of_the_wheels_is_a_real_include() {
+    let Some(browser) = Browser::open() else { return };
+    let daemon = busy();
+    let site = Site::start(daemon.public());
+    let include = "<!--#include virtual=\"/hc/snippet/vks.html?style=odometer\" -->";
+    let (style, scripts) =
+        (format!("<link rel=\"stylesheet\" href=\"{}/snippet.css\">", base(&daemon)), script(&daemon, ""));
+    let scripts = format!("{}{scripts}", wheels_script(&base(&daemon)));
+    site.put("/", &format!("<style>body {{ font: 15px/1.5 'Noto Sans', sans-serif }} div {{ display: inline-block; padding: 20px 0 8px 32px }} p {{ margin: 0 }}</style>{style}<div>{include}</div>{scripts}"));
+    browser.dress("light", 800, 300);
+    browser.visit(&site.at("/"));
+    wait_for(|| {
+        (browser.run("return document.querySelector('[data-headcount=online]').textContent") == "912")
+            .then_some(())
+    });
+    keep_for_readme("wheels", &browser.picture(Some("div"), 0));
+}
+
+/// Keeps a picture that stands in the README.
+fn keep_for_readme(name: &str, png: &[u8]) {
+    keep(name, png);
     assert!(png.len() < PICTURE_BYTES_MAX, "{} bytes", png.len());
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".assets/counter.png");
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!(".assets/{name}.png"));
     if std::env::var_os("UPDATE_PICTURES").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, &png).unwrap();
+        std::fs::write(&path, png).unwrap();
     }
     assert!(path.exists(), "UPDATE_PICTURES=1 makes it");
 }

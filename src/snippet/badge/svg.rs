@@ -28,8 +28,9 @@ const LABEL_GROUND: &str = "#57534c";
 /// Text on light colours.
 const DARK_TEXT: &str = "#1f1d1a";
 
-/// The edge that only dark pages need.
-const STYLE: &str = "<style>@media (prefers-color-scheme:dark){.edge{stroke-opacity:.22}}</style>\n";
+/// The edge is darker than a badge on light pages and lighter than it on dark ones.
+const STYLE: &str =
+    "<style>@media (prefers-color-scheme:dark){.edge{stroke:#fff;stroke-opacity:.22}}</style>\n";
 
 /// The gloss of the classic style, from top to bottom.
 const GLOSS: &str = "<linearGradient id=\"g\" x2=\"0\" y2=\"1\">\
@@ -105,7 +106,7 @@ fn finish(svg: &mut Svg, badge: &Badge, total_px: u32) {
         svg.raw("\" fill=\"url(#g)\"/>\n");
     }
     svg.raw("</g>\n<rect class=\"edge\" x=\".5\" y=\".5\" width=\"").px(total_px - 1);
-    svg.raw("\" height=\"19\" rx=\"3.5\" fill=\"none\" stroke=\"#fff\" stroke-opacity=\"0\"/>\n");
+    svg.raw("\" height=\"19\" rx=\"3.5\" fill=\"none\" stroke=\"#000\" stroke-opacity=\".12\"/>\n");
     svg.raw("<g font-family=\"Verdana,'DejaVu Sans',Geneva,'Noto Sans',sans-serif\" font-size=\"")
         .px(FONT_PX);
     svg.raw("\" text-anchor=\"middle\" text-rendering=\"geometricPrecision\">\n");
