@@ -11,7 +11,7 @@ use super::view::{Row, View};
 use crate::words::Numbers;
 
 /// Motion and the dark colours, by the class of what they change.
-const STYLE: &str = "<style>.turn{animation:turn 1.5s cubic-bezier(.2,.75,.25,1) backwards}\
+const STYLE: &str = "<style>.turn{animation:turn 1.2s cubic-bezier(.2,.75,.25,1) backwards}\
 @keyframes turn{from{transform:translateY(90px)}}\
 @media (prefers-reduced-motion:reduce){.turn{animation:none}}\
 @media (prefers-color-scheme:dark){.card{fill:#1c1b19;stroke:#3a3732}.label,.unit,.gap{fill:#b3ada1}\
@@ -86,15 +86,12 @@ fn row(svg: &mut Svg, line: &Line, top_px: u32, width_px: u32, is_rtl: bool) {
     let unit_px = if is_rtl { left_px - UNIT_GAP_PX } else { left_px + wheels_px + UNIT_GAP_PX };
     let count = u32::try_from(line.number.len()).unwrap_or(0);
     for (at, c) in (0_u32..).zip(line.number.chars()) {
-        match c.to_digit(10) {
-            Some(digit) => {
-                wheel(svg, digit, left_px, top_px + WHEELS_TOP_PX, count.saturating_sub(at));
-                left_px += WHEEL_WIDTH_PX + WHEEL_GAP_PX;
-            }
-            None => {
-                separator(svg, c, left_px, top_px + WHEELS_TOP_PX);
-                left_px += SEPARATOR_PX + WHEEL_GAP_PX;
-            }
+        if let Some(digit) = c.to_digit(10) {
+            wheel(svg, digit, left_px, top_px + WHEELS_TOP_PX, count.saturating_sub(at));
+            left_px += WHEEL_WIDTH_PX + WHEEL_GAP_PX;
+        } else {
+            separator(svg, c, left_px, top_px + WHEELS_TOP_PX);
+            left_px += SEPARATOR_PX + WHEEL_GAP_PX;
         }
     }
     if !line.unit.is_empty() {
@@ -110,7 +107,7 @@ fn wheel(svg: &mut Svg, digit: u32, left_px: u32, top_px: u32, place: u32) {
         .px(WHEEL_HEIGHT_PX)
         .raw("\"><rect width=\"21\" height=\"30\" rx=\"4\" fill=\"url(#drum)\"/>");
     svg.raw("<g class=\"turn\" style=\"animation-delay:")
-        .px(place * 70)
+        .px(place * 50)
         .raw("ms\" font-size=\"21\" font-weight=\"600\"");
     svg.raw(" fill=\"#fbf7ee\" text-anchor=\"middle\">");
     for back in 0..=DIGITS_BEFORE {

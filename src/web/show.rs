@@ -58,7 +58,8 @@ pub(super) struct Cache {
 
 #[derive(Default)]
 struct Second {
-    second: u64,
+    /// Since the epoch.
+    number: u64,
     bytes: usize,
     rendered: HashMap<(SiteNumber, Way), Rendered>,
 }
@@ -212,8 +213,8 @@ impl Cache {
 
     fn kept(&self, key: &(SiteNumber, Way), second: u64) -> Option<Rendered> {
         let mut cache = self.second.lock().unwrap_or_else(PoisonError::into_inner);
-        if cache.second != second {
-            *cache = Second { second, ..Second::default() };
+        if cache.number != second {
+            *cache = Second { number: second, ..Second::default() };
         }
         cache.rendered.get(key).cloned()
     }
@@ -221,7 +222,7 @@ impl Cache {
     fn keep(&self, key: (SiteNumber, Way), second: u64, rendered: &Rendered) {
         let mut cache = self.second.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes = cache.bytes + rendered.body.len();
-        if cache.second == second && cache.rendered.len() < CACHED_MAX && bytes <= CACHED_BYTES_MAX {
+        if cache.number == second && cache.rendered.len() < CACHED_MAX && bytes <= CACHED_BYTES_MAX {
             cache.bytes = bytes;
             cache.rendered.insert(key, rendered.clone());
         }

@@ -187,6 +187,26 @@ fn wheels_are_heard_as_one_number_and_keep_their_order_in_pages_from_right_to_le
 }
 
 #[test]
+fn wheels_fit_into_a_frame_of_the_readmes_height_under_a_policy_without_scripts() {
+    let Some((browser, daemon, site)) = scene() else { return };
+    daemon.get("/hit?s=vks&u=http://www.localhost/", &[]);
+    let address = format!("{}/snippet/vks.html?frame&style=odometer", base(&daemon));
+    let frame = format!("<iframe src=\"{address}\" width=\"320\" height=\"160\" frameborder=\"0\"></iframe>");
+    assert!(
+        include_str!("../../README.md")
+            .contains("see [below](#digit-wheels); a frame needs `height=\"160\"`")
+    );
+    site.put_guarded("/", &frame, &format!("default-src 'none'; frame-src {}", base(&daemon)));
+    browser.visit(&site.at("/"));
+    browser.enter_frame();
+    let fits = "let e = document.documentElement; return e.scrollHeight <= innerHeight && e.scrollWidth <= innerWidth";
+    assert_eq!(browser.run(fits), true);
+    assert_eq!(browser.run("return document.querySelectorAll('.headcount-wheels i').length"), 2);
+    browser.leave_frame();
+    assert_eq!(browser.console(), NOTHING);
+}
+
+#[test]
 fn a_page_without_the_stylesheet_shows_the_number_alone() {
     let Some((browser, daemon, site)) = scene() else { return };
     daemon.get("/hit?s=vks&u=http://www.localhost/", &[]);

@@ -70,7 +70,7 @@ fn the_welcome_page_fits_wide_and_narrow_screens_in_light_and_dark() {
         browser.wait_for_text("p.headcount [data-headcount=total]", "1,333,796");
         browser.run("document.querySelectorAll('[loading]').forEach(e => e.loading = 'eager')");
         check_nothing_sticks_out(&browser, &name);
-        keep(&name, &browser.picture(None, 0));
+        keep(&name, &still_picture(&browser));
     }
 }
 

@@ -102,6 +102,9 @@ impl Badge {
     }
 }
 
+/// Names and values of a query.
+type Query<'q> = Vec<(&'q str, &'q str)>;
+
 /// The parameters of a badge, as they stand in a query.
 #[derive(Default)]
 struct Asked<'q> {
@@ -115,7 +118,7 @@ impl<'q> Asked<'q> {
     /// The badge's own parameters, and those that are left for the view.
     fn gather(
         query: impl IntoIterator<Item = (&'q str, &'q str)>,
-    ) -> Result<(Asked<'q>, Vec<(&'q str, &'q str)>), ViewError> {
+    ) -> Result<(Asked<'q>, Query<'q>), ViewError> {
         let (mut asked, mut others) = (Asked::default(), Vec::new());
         for (name, value) in query {
             let (parameter, place) = match name {

@@ -1,6 +1,6 @@
-//! How wide a text is in the font of badges: Verdana, or DejaVu Sans where there is none.
+//! How wide a text is in the font of badges: Verdana, or `DejaVu Sans` where there is none.
 //!
-//! The two were drawn to the same measures. The tables hold the advance widths of DejaVu Sans 2.37 in
+//! The two were drawn to the same measures. The tables hold the advance widths of `DejaVu Sans` 2.37 in
 //! thousandths of the font's size, as its `hmtx` table gives them. Scripts that badges are rarely written
 //! in get an estimate that is a little too wide rather than too narrow, and say that it is one.
 
@@ -56,13 +56,22 @@ fn known(c: char) -> Option<u16> {
 fn estimated(c: char) -> u16 {
     match c {
         // Marks above and below Hebrew, Arabic and Thai letters; what joins and what directs.
-        '\u{591}'..='\u{5c7}' | '\u{64b}'..='\u{65f}' | '\u{670}' => 0,
-        '\u{e31}' | '\u{e34}'..='\u{e3a}' | '\u{e47}'..='\u{e4e}' => 0,
-        '\u{200b}'..='\u{200f}' | '\u{fe00}'..='\u{fe0f}' => 0,
+        '\u{591}'..='\u{5c7}'
+        | '\u{64b}'..='\u{65f}'
+        | '\u{670}'
+        | '\u{e31}'
+        | '\u{e34}'..='\u{e3a}'
+        | '\u{e47}'..='\u{e4e}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{fe00}'..='\u{fe0f}' => 0,
         '\u{370}'..='\u{3ff}' | '\u{5d0}'..='\u{6ff}' | '\u{e00}'..='\u{e7f}' => 640,
         // Chinese, Japanese and Korean are written in squares.
-        '\u{1100}'..='\u{11ff}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' => 1_000,
-        '\u{f900}'..='\u{faff}' | '\u{ff01}'..='\u{ff60}' | '\u{20000}'..='\u{3ffff}' => 1_000,
+        '\u{1100}'..='\u{11ff}'
+        | '\u{2e80}'..='\u{a4cf}'
+        | '\u{ac00}'..='\u{d7a3}'
+        | '\u{f900}'..='\u{faff}'
+        | '\u{ff01}'..='\u{ff60}'
+        | '\u{20000}'..='\u{3ffff}' => 1_000,
         '\u{1f000}'..='\u{1faff}' => 1_300,
         _ => 800,
     }
