@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use headcount::count::{self, Counts, Kept};
+use headcount::details::Details;
 use headcount::fold::{self, Cut, Fold};
 use headcount::journal::{self, Ack, Journal, RealDisk, decode, encode};
 use headcount::sites::{Identity, LanguageChoice, Placed, Site, SiteNumber};
@@ -124,6 +125,7 @@ fn open(directory: &Path) -> Result<(Fold, journal::Writer)> {
         path: directory.join("headcount.db"),
         synchronous_full: false,
         pages_per_site: 100_000,
+        details_per_day: 1_000,
     })?;
     let writer = journal.writer();
     let options = fold::Options { interval_ms: 1_000, details_days: 400 };
@@ -169,6 +171,7 @@ fn put(n: u64, names: &[String], at: UnixMillis, records: &mut Vec<u8>) {
         in_visit: false,
         since_last_ms: 0,
         page: Some(&page),
+        details: Details::default(),
     };
     encode(&Record::Touch(touch), records);
 }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
+use headcount::details::{Browser, Country, Details, Device, Language, Screen, System, Traits};
 use headcount::fold::{self, Fold};
 use headcount::journal::{Ack, Journal, Options, RealDisk, Writer, encode};
 use headcount::store::{self, Store};
@@ -27,6 +28,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 const STREAMS: u64 = 4;
 const VISITORS: u64 = 100_000;
 const PAGES: u64 = 5_000;
+const REFERRERS: u64 = 300;
 const SITES: u64 = 10;
 const BEGAN: UnixMillis = UnixMillis(1_800_000_000_000);
 const SPAN_MS: u64 = 3_600_000;
@@ -47,6 +49,7 @@ fn main() -> Result<()> {
         path: directory.path().join("headcount.db"),
         synchronous_full: false,
         pages_per_site: 100_000,
+        details_per_day: 1_000,
     })?;
     let (journal, found) = Journal::open(options(directory.path()), Arc::new(RealDisk))?;
     let surveyed = began.elapsed();
@@ -89,6 +92,7 @@ fn put(n: u64, at: UnixMillis, buffer: &mut Vec<u8>) {
     let kind = [Kind::View, Kind::Ping, Kind::Ping, Kind::Leave][usize::try_from(n % 4).unwrap_or(0)];
     let site = format!("site-{}", visitor % SITES);
     let page = format!("/tin-tuc/bai-viet-{}", spread(n / 4) % PAGES);
+    let referrer = format!("host-{}.example", spread(n / 4) % REFERRERS);
     let touch = Touch {
         kind,
         at,
@@ -99,8 +103,23 @@ fn put(n: u64, at: UnixMillis, buffer: &mut Vec<u8>) {
         in_visit: false,
         since_last_ms: if kind == Kind::Leave { 5_000 } else { 0 },
         page: Some(&page),
+        details: if kind == Kind::View { told(visitor, &referrer) } else { Details::default() },
     };
     encode(&Record::Touch(touch), buffer);
+}
+
+/// What a view tells: every visitor has a browser and a country, and half of the views a referrer.
+fn told(visitor: u64, referrer: &str) -> Details<'_> {
+    let one = |number: u64, of: usize| 2 + usize::try_from(spread(number)).unwrap_or(0) % (of - 2);
+    let traits = Traits {
+        browser: Browser::ALL[one(visitor, Browser::ALL.len())],
+        system: System::ALL[one(visitor + 1, System::ALL.len())],
+        device: Device::ALL[one(visitor + 2, Device::ALL.len())],
+        screen: Screen::ALL[one(visitor + 3, Screen::ALL.len())],
+        language: Language::of_header([&b"vi"[..], b"en", b"zh", b"ja"][one(visitor, 6) - 2]),
+        country: Country::parse([&b"vn"[..], b"us", b"jp", b"la"][one(visitor, 6) - 2]),
+    };
+    Details { traits, referrer: Some(referrer).filter(|_| visitor.is_multiple_of(2)), ..Details::default() }
 }
 
 /// splitmix64, the finaliser by Vigna: a number that is as evenly spread as a keyed hash.

@@ -21,22 +21,31 @@ pub struct Clock(Arc<Source>);
 
 #[derive(Debug)]
 enum Source {
-    System { started: Instant, shown: Mutex<Shown> },
+    System { started: Instant, shown: Shown },
     Manual(AtomicU64),
 }
 
-/// What was shown last, and when that was on the monotonic clock.
-#[derive(Debug)]
+/// What was shown last, in milliseconds since the epoch. Nearly every reading finds the system ahead of
+/// it, or at the same millisecond, and needs no lock.
+#[derive(Debug, Default)]
 struct Shown {
-    moment: UnixMillis,
-    monotonic_ms: u64,
+    moment: AtomicU64,
+    slowed: Mutex<Slowed>,
+}
+
+/// While the system is behind: what was shown last, and how far on the monotonic clock half speed was
+/// taken for it.
+#[derive(Debug, Default)]
+struct Slowed {
+    moment: u64,
+    to_ms: u64,
 }
 
 impl Clock {
     /// The machine's clock.
     #[must_use]
     pub fn system() -> Clock {
-        let shown = Mutex::new(Shown { moment: wall(), monotonic_ms: 0 });
+        let shown = Shown { moment: AtomicU64::new(wall().0), slowed: Mutex::default() };
         Clock(Arc::new(Source::System { started: Instant::now(), shown }))
     }
 
@@ -52,8 +61,9 @@ impl Clock {
         match &*self.0 {
             Source::Manual(at) => UnixMillis(at.load(Ordering::Acquire)),
             Source::System { started, shown } => {
-                let monotonic_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-                shown.lock().unwrap_or_else(PoisonError::into_inner).advance(monotonic_ms, wall())
+                // Read only where it matters: each reading costs as much as the rest of this.
+                let monotonic_ms = || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+                shown.advance(wall(), monotonic_ms)
             }
         }
     }
@@ -67,14 +77,14 @@ impl Clock {
 
     /// Begins no earlier than `moment`, unless that is more than a day ahead of the system.
     /// Returns whether the moment was followed.
+    #[must_use]
     pub fn begin_at(&self, moment: UnixMillis) -> bool {
         match &*self.0 {
             Source::Manual(_) => true,
             Source::System { shown, .. } => {
-                let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
                 let followed = moment.since(wall()) <= AHEAD_MS_MAX;
-                if followed && moment > shown.moment {
-                    shown.moment = moment;
+                if followed {
+                    shown.moment.fetch_max(moment.0, Ordering::AcqRel);
                 }
                 followed
             }
@@ -93,18 +103,24 @@ impl Clock {
 }
 
 impl Shown {
-    fn advance(&mut self, monotonic_ms: u64, wall: UnixMillis) -> UnixMillis {
-        let passed = monotonic_ms.saturating_sub(self.monotonic_ms);
-        let slow = self.moment.plus(passed / 2);
-        if wall >= self.moment.plus(passed / 2) {
-            self.moment = wall;
-            self.monotonic_ms = monotonic_ms;
-        } else if passed >= 2 {
-            // Only whole halves are taken, so that frequent readers do not stop the clock.
-            self.moment = slow;
-            self.monotonic_ms += passed / 2 * 2;
+    fn advance(&self, wall: UnixMillis, monotonic_ms: impl FnOnce() -> u64) -> UnixMillis {
+        let shown = self.moment.load(Ordering::Acquire);
+        if wall.0 == shown {
+            return wall;
         }
-        self.moment
+        if wall.0 > shown {
+            return UnixMillis(self.moment.fetch_max(wall.0, Ordering::AcqRel).max(wall.0));
+        }
+        let mut slowed = self.slowed.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = monotonic_ms();
+        let shown = self.moment.load(Ordering::Acquire);
+        if slowed.moment != shown {
+            *slowed = Slowed { moment: shown, to_ms: now };
+        }
+        // Only whole halves are taken, so that frequent readers do not stop the clock.
+        let half = now.saturating_sub(slowed.to_ms) / 2;
+        *slowed = Slowed { moment: shown + half, to_ms: slowed.to_ms + half * 2 };
+        UnixMillis(self.moment.fetch_max(slowed.moment, Ordering::AcqRel).max(slowed.moment))
     }
 }
 
@@ -119,22 +135,28 @@ mod tests {
 
     #[test]
     fn a_step_back_slows_the_clock_until_the_system_has_caught_up() {
-        let mut shown = Shown { moment: UnixMillis(100_000), monotonic_ms: 0 };
-        assert_eq!(shown.advance(1_000, UnixMillis(101_000)), UnixMillis(101_000));
+        let shown = Shown { moment: AtomicU64::new(100_000), ..Shown::default() };
+        let check = |wall, monotonic_ms, expected| {
+            assert_eq!(shown.advance(UnixMillis(wall), || monotonic_ms), UnixMillis(expected), "{wall}");
+        };
+        check(101_000, 1_000, 101_000);
         // The system steps back by 10 s.
-        assert_eq!(shown.advance(2_000, UnixMillis(92_000)), UnixMillis(101_500));
-        assert_eq!(shown.advance(12_000, UnixMillis(102_000)), UnixMillis(106_500));
-        assert_eq!(shown.advance(22_000, UnixMillis(112_000)), UnixMillis(112_000));
-        // A jump ahead is followed at once.
-        assert_eq!(shown.advance(22_001, UnixMillis(500_000)), UnixMillis(500_000));
+        check(92_000, 2_000, 101_000);
+        check(96_000, 6_000, 103_000);
+        check(102_000, 12_000, 106_000);
+        check(112_000, 22_000, 112_000);
+        // A jump ahead is followed at once, and the next step back is slowed from its own beginning.
+        check(500_000, 22_001, 500_000);
+        check(400_000, 90_000, 500_000);
+        check(400_010, 90_010, 500_005);
     }
 
     #[test]
     fn reading_often_does_not_stop_a_slowed_clock() {
-        let mut shown = Shown { moment: UnixMillis(100_000), monotonic_ms: 0 };
-        for ms in 1..=1_000 {
-            shown.advance(ms, UnixMillis(50_000));
+        let shown = Shown { moment: AtomicU64::new(100_000), ..Shown::default() };
+        for ms in 0..=1_000 {
+            shown.advance(UnixMillis(50_000), || ms);
         }
-        assert_eq!(shown.moment, UnixMillis(100_500));
+        assert_eq!(shown.moment.into_inner(), 100_500);
     }
 }

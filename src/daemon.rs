@@ -158,6 +158,7 @@ pub fn open_kept(config: &Config, lock: File, disk: Arc<dyn Disk>) -> Result<Kep
         path: database(&config.state_directory),
         synchronous_full: config.journal.ack == Ack::Synced,
         pages_per_site: config.count.pages_per_site,
+        details_per_day: config.details_per_day,
     })?;
     let (journal, found) = Journal::open(config.journal.clone(), disk)?;
     for (path, offset, bytes) in &found.cut {
@@ -323,6 +324,7 @@ impl Daemon {
         }
         tracing::info!(sites = sites.iter().count(), "the sites were taken over");
         self.rooms.set_sites(sites);
+        self.rooms.visitors.set_countries(config.visitor.countries.clone());
         if let Err(error) = keep_salts(&self.rooms, self.rooms.clock.now()) {
             tracing::error!(%error, "the salts cannot be kept; beacons of a day without one are not counted");
         }

@@ -33,7 +33,7 @@ const CLOSED_AFTER_DAYS: i32 = 2;
 pub struct Options {
     /// How often it runs, in milliseconds: how old the visitors of a day may be.
     pub interval_ms: u64,
-    /// How long pages of single days are kept, in days.
+    /// How long pages and details of single days are kept, in days.
     pub details_days: u32,
 }
 
@@ -303,7 +303,7 @@ impl State {
     fn take_touch(&mut self, touch: &Touch<'_>, visit_window_ms: u64) -> bool {
         let opened = self.visit(touch, visit_window_ms);
         let site = self.site(touch.site);
-        site.changes.last_beacon = site.changes.last_beacon.max(Some(touch.at));
+        site.changes.note_beacon(touch.at);
         if touch.kind == Kind::View {
             let tally = Tally { views: 1, visits: u64::from(opened) };
             site.changes.add(&Addition {
@@ -312,6 +312,7 @@ impl State {
                 page: touch.page,
                 tally,
             });
+            site.changes.details.add(touch.day, &touch.details, tally);
         }
         if touch.kind != Kind::Leave {
             let open = site.open_day(touch.day);

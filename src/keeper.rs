@@ -261,7 +261,10 @@ impl Keeper {
         unstored.line(&[], self.fold.unstored());
         let mut visits = Family::new("headcount_visits_open", "gauge", "Visitors whose visit is open.");
         visits.line(&[], self.fold.open_visits());
-        let text = [bytes, limit, streams, lag, unstored, visits].map(Family::into_text).concat();
+        let about = "Views counted for (other) of a dimension because details_per_day values had a row.";
+        let mut other = Family::new("headcount_details_other_views_total", "counter", about);
+        other.line(&[], self.fold.store().other_details());
+        let text = [bytes, limit, streams, lag, unstored, visits, other].map(Family::into_text).concat();
         *self.rooms.state.kept.write().unwrap_or_else(PoisonError::into_inner) = text;
     }
 }

@@ -25,7 +25,7 @@
 //! | counting | [`count`], [`fold`] | memory in the worker's turn; the fold behind it |
 //! | sums | [`rows`] | adds; neither memory nor store |
 //! | vaults | [`journal`], [`store`], [`salt`] | records and batches, nothing of the web |
-//! | ground | [`words`], [`clock`], [`metrics`] | nothing of ours |
+//! | ground | [`words`], [`details`], [`clock`], [`metrics`] | nothing of ours |
 //!
 //! `tests/tidy.rs` holds the whole table and checks every `use crate::` against it.
 //!
@@ -47,6 +47,7 @@ pub mod config;
 pub mod control;
 pub mod count;
 pub mod daemon;
+pub mod details;
 pub mod fold;
 pub mod guard;
 pub mod journal;

@@ -3,7 +3,6 @@
 //! A site keeps its [`SiteNumber`] for as long as the process lives, so that memory may index by it
 //! through any number of reloads. This room knows no file: configuration hands it finished sites.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -63,6 +62,16 @@ pub struct Site {
     pub excluded_networks: Vec<IpNet>,
 }
 
+/// Whether `host` is meant by an entry of a list of hosts. Entries match exactly, so `example.vn` does not mean
+/// `www.example.vn`; `*.example.vn` means every name below `example.vn` and not `example.vn` itself.
+#[must_use]
+pub fn is_host_of(entry: &str, host: &str) -> bool {
+    match entry.strip_prefix('*') {
+        Some(below) => host.len() > below.len() && below.starts_with('.') && host.ends_with(below),
+        None => entry == host,
+    }
+}
+
 /// A site in service.
 #[derive(Clone, Debug)]
 pub struct Placed {
@@ -75,7 +84,7 @@ pub struct Placed {
 /// The set in force.
 #[derive(Clone, Debug, Default)]
 pub struct Sites {
-    by_id: HashMap<SiteId, Placed>,
+    by_id: foldhash::HashMap<SiteId, Placed>,
     /// Every id that was ever in service in this process life, by number.
     numbers: Vec<SiteId>,
     /// In the order of the configuration.

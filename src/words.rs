@@ -7,6 +7,8 @@ use std::fmt;
 use std::ops::AddAssign;
 use std::sync::Arc;
 
+use crate::details::Details;
+
 /// Milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixMillis(pub u64);
@@ -100,7 +102,7 @@ impl SiteId {
     /// # Errors
     /// As [`SiteId::parse`].
     pub fn check(raw: &str) -> Result<(), NameError> {
-        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b);
+        let allowed = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.');
         match raw.as_bytes() {
             [] => Err(NameError::Empty),
             bytes if bytes.len() > Self::BYTES_MAX => Err(NameError::TooLong { max: Self::BYTES_MAX }),
@@ -250,6 +252,8 @@ pub struct Touch<'a> {
     pub since_last_ms: u32,
     /// The page as it was folded, when one was named.
     pub page: Option<&'a str>,
+    /// What a view tells for reports; the default for other kinds.
+    pub details: Details<'a>,
 }
 
 /// One entry of the journal.

@@ -2,6 +2,8 @@
 
 /// Scripts for old pages, badges, pictures, digit wheels.
 mod formats;
+/// Every language on a screen, and against the browser's own copy of CLDR.
+mod languages;
 /// Behind a real nginx with TLS, under a path of the site.
 mod nginx;
 /// One person, two people, one who leaves: what online means on a screen.

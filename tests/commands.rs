@@ -76,6 +76,7 @@ fn help_names_every_command_and_every_argument() {
         ("backup", "must not exist yet"),
         ("restore", "the daemon must be stopped"),
         ("export", "json: one object; csv: one table"),
+        ("report", "How many rows of each list"),
     ] {
         let text = help(command);
         assert!(text.contains(words) && text.contains("--config <FILE>"), "{command}: {text}");
@@ -106,9 +107,16 @@ fn the_configuration_is_checked_and_printed() {
         "environment HEADCOUNT_VISIT_WINDOW: visit_window = soon: does not begin with a whole number",
     );
     std::fs::write(daemon.configuration(), "listen = 5\nvisit_windows = \"1h\"\nack = \"never\"\n").unwrap();
-    for command in
-        ["check-config", "config", "serve", "sites", "export demo", "adjust demo --list", "backup x"]
-    {
+    for command in [
+        "check-config",
+        "config",
+        "serve",
+        "sites",
+        "export demo",
+        "report demo",
+        "adjust demo --list",
+        "backup x",
+    ] {
         let text = check(&daemon, command, &[], 3, "headcount.toml:3: ack = \"never\"");
         assert!(text.contains(".toml:1: listen") && text.contains(".toml:2: visit_windows"), "{text}");
     }
@@ -213,7 +221,8 @@ fn numbers_are_adjusted_with_and_without_a_daemon() {
         "2011 visits",
     );
     let days = json(&daemon.print("export", &["demo", "--to", "2020-12-31"]))["days"].clone();
-    assert_eq!(days, json("[{\"day\":\"2020-02-29\",\"views\":0,\"visits\":5,\"visitors\":0}]"));
+    assert_eq!((&days[0]["day"], &days[0]["visits"]), (&"2020-02-29".into(), &5.into()), "{days}");
+    assert_eq!(days[0]["counted"]["visits"], 0, "what was added by hand was not counted");
 }
 
 #[test]
@@ -257,14 +266,16 @@ fn calendar_rows_and_pages_are_exported() {
     let export = json(&running);
     assert_eq!(export["site"], "demo");
     assert_eq!(export["total"], json("{\"views\":25,\"visits\":6}"));
-    let expected = format!("[{{\"day\":\"{day}\",\"views\":25,\"visits\":6,\"visitors\":6}}]");
+    let counted = "{\"views\":25,\"visits\":6}";
+    let expected =
+        format!("[{{\"day\":\"{day}\",\"views\":25,\"visits\":6,\"visitors\":6,\"counted\":{counted}}}]");
     assert_eq!(export["days"], json(&expected));
     assert_eq!(export["pages"].as_array().unwrap().len(), 5);
     let mut lines = csv.lines();
-    assert_eq!(lines.next(), Some("row,day,page,views,visits,visitors"));
-    assert_eq!(lines.next(), Some(format!("day,{day},,25,6,6").as_str()));
-    assert!(csv.contains(&format!("page,{day},/p3,6,1,\n")), "{csv}");
-    assert!(csv.contains(&format!("page,{day},\"/a,\"\"b\"\"\",1,0,\n")), "{csv}");
+    assert_eq!(lines.next(), Some("day,dimension,value,views,visits,visitors"));
+    assert_eq!(lines.next(), Some(format!("{day},day,,25,6,6").as_str()));
+    assert!(csv.contains(&format!("{day},page,/p3,6,1,\n")), "{csv}");
+    assert!(csv.contains(&format!("{day},page,\"/a,\"\"b\"\"\",1,0,\n")), "{csv}");
     daemon.stop();
     assert_eq!(daemon.print("export", &["demo"]), running);
     assert_eq!(daemon.print("export", &["demo", "--format", "csv"]), csv);

@@ -27,6 +27,9 @@ mod full;
 /// Beacons good and bad over real sockets: counted, not counted for a reason, or refused in words.
 mod beacon;
 
+/// Which language a reader gets: of the request, the site, the page, the browser.
+mod languages;
+
 /// New and changed sites are taken over while serving; a bad configuration changes nothing.
 mod reload;
 
@@ -41,3 +44,6 @@ mod replay;
 
 /// No file, log line or metric holds an address or a user agent.
 mod privacy;
+
+/// Referrers, browsers, countries and the like: kept, exported, shown; and a state directory of the first format.
+mod report;

@@ -63,7 +63,11 @@ fn no_address_and_no_user_agent_is_in_any_file_log_line_or_metric() {
     for client in ["203.0.113.77", "2001:db8:abcd:1234::5"] {
         for agent in AGENTS {
             for (path, status, counts) in [
-                ("/hit?s=demo&u=/a?key=hidden-query-value&r=https://hidden-query-value.example/", 200, true),
+                (
+                    "/hit?s=demo&u=/a?key=hidden-query-value&r=https://news.example/hidden-query-value%3Fhidden-query-value",
+                    200,
+                    true,
+                ),
                 ("/hit?s=demo&k=ping&u=/a", 200, true),
                 ("/hit?s=demo&k=leave&d=10&u=/a", 200, true),
                 ("/hit?s=office&u=/a&i=zz-browser-id-zz", 200, true),
@@ -86,6 +90,8 @@ fn no_address_and_no_user_agent_is_in_any_file_log_line_or_metric() {
     let metrics = daemon.admin_get("/metrics").body;
     check("/metrics", &metrics);
     check("the command `sites`", daemon.print("sites", &[]).as_bytes());
+    check("the command `report`", daemon.print("report", &["demo"]).as_bytes());
+    assert!(daemon.print("export", &["demo"]).contains("news.example"), "a referrer's host is kept");
     check("the command `export`", daemon.print("export", &["demo"]).as_bytes());
     let backup = daemon.directory.path().join("backup.db");
     daemon.print("backup", &[backup.to_str().unwrap()]);

@@ -347,14 +347,14 @@ fn a_flipped_byte_stops_the_start_and_is_named() {
 fn a_journal_of_a_later_release_stops_the_start() {
     let (daemon, stream) = killed_with_one_stream();
     let mut bytes = fs::read(&stream).unwrap();
-    bytes[8] = 2;
+    bytes[8] = 3;
     fs::write(&stream, &bytes).unwrap();
     let (code, said) = daemon.refuses_to_start(&[]);
     assert_eq!(code, 4, "{said}");
-    assert!(said.contains("has format 2, this release reads up to 1; start the newer release"), "{said}");
+    assert!(said.contains("has format 3, this release reads up to 2; start the newer release"), "{said}");
     let check = daemon.run("journal check", &[]);
     assert_eq!(check.status.code(), Some(4));
-    assert!(String::from_utf8(check.stdout).unwrap().contains("has format 2, of a later release"));
+    assert!(String::from_utf8(check.stdout).unwrap().contains("has format 3, of a later release"));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use headcount::count::{Counts, Options as CountOptions};
+use headcount::details::{Details, Dimension, Screen, Traits};
 use headcount::fold::{Fold, Options as FoldOptions};
 use headcount::journal::{self, Ack, Faults, Journal, Reading, SimulatedDisk, merge};
 use headcount::keeper::kept;
@@ -17,7 +18,9 @@ use headcount::rows::LocalDay;
 use headcount::sites::{Identity, LanguageChoice, Placed, Site, Sites};
 use headcount::store::{Options as StoreOptions, Store};
 use headcount::web::{Committer, Worker, cuts};
-use headcount::words::{Day, Figure, Kind, Numbers, Record, SiteId, Tally, Touch, UnixMillis, VisitorId};
+use headcount::words::{
+    Day, Figure, Kind, Numbers, PagePath, Record, SiteId, Tally, Touch, UnixMillis, VisitorId,
+};
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 
@@ -105,8 +108,9 @@ impl Machine {
         };
         let (journal, _) = Journal::open(options, Arc::new(self.disk.clone())).unwrap();
         let path = self.directory.path().join("headcount.db");
-        let store =
-            Store::open(&StoreOptions { path, synchronous_full: false, pages_per_site: 100 }).unwrap();
+        let options =
+            StoreOptions { path, synchronous_full: false, pages_per_site: 100, details_per_day: 100 };
+        let store = Store::open(&options).unwrap();
         let options = FoldOptions { interval_ms: 1_000, details_days: 400 };
         let (mut fold, _) = Fold::open(options, VISIT_WINDOW, Arc::clone(&journal), store).unwrap();
         let options =
@@ -285,6 +289,15 @@ fn check_store(machine: &mut Machine, models: &[Model]) {
         let kept: BTreeMap<Day, Tally> =
             days.iter().filter(|row| row.tally != Tally::default()).map(|row| (row.day, row.tally)).collect();
         assert_eq!(kept, expected, "days of {}", placed.site.id);
+        for dimension in [Dimension::Screen, Dimension::Referrer] {
+            let mut told: BTreeMap<Day, Tally> = BTreeMap::new();
+            for row in store.detail_days(&placed.site.id, Day::FIRST, Day::LAST).unwrap() {
+                if row.dimension == dimension {
+                    *told.entry(row.day).or_default() += row.tally;
+                }
+            }
+            assert_eq!(told, expected, "{dimension:?} of {}", placed.site.id);
+        }
         for row in days {
             let visitors = model.visitors.get(&row.day).map_or(0, |set| u64::try_from(set.len()).unwrap());
             assert_eq!(row.visitors, visitors, "visitors of {} on {}", placed.site.id, row.day);
@@ -339,6 +352,9 @@ fn simulate(seed: u64, steps: u64) {
             (at.since(local.from) < VISIT_WINDOW).then(|| visitor(n, local.day.previous(), person));
         let counts = &machine.life().counts;
         let known = counts.known(new_id, at).or_else(|| previous.and_then(|id| counts.known(id, at)));
+        let screen = Screen::ALL[2 + usize::try_from(person % 4).unwrap()];
+        let traits = Traits { screen, ..Traits::default() };
+        let told = Details { traits, referrer: Some("example.org"), ..Details::default() };
         let touch = Touch {
             kind,
             at,
@@ -349,6 +365,7 @@ fn simulate(seed: u64, steps: u64) {
             in_visit: known == Some(true),
             since_last_ms: if kind == Kind::Leave { since_last_ms } else { 0 },
             page: Some(page),
+            details: if kind == Kind::View { told } else { Details::default() },
         };
         let counted = machine.beacon(usize::try_from(chance.below(2)).unwrap(), &touch);
         assert!(counted || full, "only a full disk refuses");
@@ -366,7 +383,8 @@ fn simulate(seed: u64, steps: u64) {
             machine.start(at);
         }
         for (placed, model) in machine.sites.clone().iter().zip(&models) {
-            let numbers = machine.life().counts.numbers(placed.number, Some(page), at).unwrap();
+            let numbers =
+                machine.life().counts.numbers(placed.number, Some(PagePath::from_folded(page)), at).unwrap();
             model.check(&numbers, &placed.site, now, page, folded);
         }
     }
@@ -390,25 +408,32 @@ fn a_peak_is_shown_once_it_is_written_and_survives_a_crash() {
     machine.start(UnixMillis(START));
     let placed = machine.sites[0].clone();
     let local = LocalDay::of(UnixMillis(START), &placed.site.time_zone);
-    for person in 0..5 {
-        let touch = Touch {
-            kind: Kind::View,
-            at: UnixMillis(START),
-            site: placed.site.id.as_str(),
-            day: local.day,
-            visitor: visitor(0, local.day, person),
-            previous: None,
-            in_visit: false,
-            since_last_ms: 0,
-            page: None,
-        };
-        assert!(machine.beacon(0, &touch));
-    }
+    let touch = |person| Touch {
+        kind: Kind::View,
+        at: UnixMillis(START),
+        site: placed.site.id.as_str(),
+        day: local.day,
+        visitor: visitor(0, local.day, person),
+        previous: None,
+        in_visit: false,
+        since_last_ms: 0,
+        page: None,
+        details: Details::default(),
+    };
     let peak = |machine: &mut Machine, at: u64| {
         let numbers = machine.life().counts.numbers(placed.number, None, UnixMillis(at)).unwrap();
         numbers.peak_online.map(|peak| peak.count)
     };
-    assert_eq!(peak(&mut machine, START), None, "it is not in the journal yet");
+    for person in 0..4 {
+        assert!(machine.beacon(0, &touch(person)));
+        assert_eq!(peak(&mut machine, START), Some(u32::try_from(person).unwrap() + 1));
+    }
+    let mut record = Vec::new();
+    journal::encode(&Record::Touch(touch(4)), &mut record);
+    machine.disk.set_faults(Faults { room: Some(record.len()), ..Faults::default() });
+    assert!(machine.beacon(0, &touch(4)));
+    assert_eq!(peak(&mut machine, START), Some(4), "it is not in the journal yet");
+    machine.disk.set_faults(Faults::default());
     machine.record_peaks(UnixMillis(START));
     assert_eq!(peak(&mut machine, START), Some(5));
     machine.life = None;
@@ -447,6 +472,7 @@ fn a_torn_end_after_a_power_cut_loses_nothing_that_was_synced() {
                 in_visit: false,
                 since_last_ms: 0,
                 page: None,
+                details: Details::default(),
             };
             drop(worker.commit(&touch));
             answered += u64::from(worker.turn(&mut committer, &counts, &metrics, at) == Some(true));

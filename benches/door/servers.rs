@@ -210,7 +210,7 @@ pub(crate) fn serve_bare(replay: &Path) -> Result<()> {
             let connection = http1::Builder::new()
                 .half_close(true)
                 .max_buf_size(16 << 10)
-                .pipeline_flush(true)
+                .writev(false)
                 .serve_connection(TokioIo::new(stream), service);
             tokio::spawn(async move { connection.await.ok() });
         }

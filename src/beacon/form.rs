@@ -19,8 +19,8 @@ pub(super) struct Form<'a> {
 impl<'a> Form<'a> {
     /// Takes the parameters of a query; a parameter without `=` is an empty one.
     pub(super) fn read_query(&mut self, query: &'a str) -> Result<(), BeaconError> {
-        for pair in query.split('&') {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        for pair in pairs(query) {
+            let (name, value) = name_and_value(pair).unwrap_or((pair, ""));
             self.take(name, value)?;
         }
         Ok(())
@@ -28,14 +28,14 @@ impl<'a> Form<'a> {
 
     /// Takes the parameters of a body, which must be form data whatever its content type says.
     pub(super) fn read_body(&mut self, body: &'a [u8]) -> Result<(), BeaconError> {
-        let text = str::from_utf8(body).map_err(|_| BeaconError::Body)?;
         // What no form encoder leaves bare, and what JSON, XML and multipart bodies cannot do without.
         let foreign = |b: u8| b <= b' ' || matches!(b, b'"' | b'<' | b'>' | b'{' | b'}' | 0x7f);
-        if text.bytes().any(foreign) {
+        if holds(body, foreign) {
             return Err(BeaconError::Body);
         }
-        for pair in text.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').ok_or(BeaconError::Body)?;
+        let text = str::from_utf8(body).map_err(|_| BeaconError::Body)?;
+        for pair in pairs(text).filter(|pair| !pair.is_empty()) {
+            let (name, value) = name_and_value(pair).ok_or(BeaconError::Body)?;
             self.take(name, value)?;
         }
         Ok(())
@@ -77,6 +77,16 @@ pub(super) fn push_form_decoded(raw: &str, bytes: &mut Vec<u8>) {
     }
 }
 
+/// One value, decoded as leniently; `None` when it is not UTF-8.
+pub(super) fn decoded(raw: &str) -> Option<Cow<'_, str>> {
+    if !raw.bytes().any(|b| b == b'%' || b == b'+') {
+        return Some(Cow::Borrowed(raw));
+    }
+    let mut bytes = Vec::with_capacity(raw.len());
+    push_form_decoded(raw, &mut bytes);
+    String::from_utf8(bytes).ok().map(Cow::Owned)
+}
+
 fn place_of(name: &str) -> Option<usize> {
     match name.as_bytes() {
         b"s" => Some(0),
@@ -90,37 +100,68 @@ fn place_of(name: &str) -> Option<usize> {
     }
 }
 
+/// What stands between the `&`s.
+fn pairs(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let Some(end) = memchr::memchr(b'&', text.as_bytes()) else { return rest.take() };
+        rest = Some(&text[end + 1..]);
+        Some(&text[..end])
+    })
+}
+
+fn name_and_value(pair: &str) -> Option<(&str, &str)> {
+    let end = pair.bytes().position(|b| b == b'=')?;
+    Some((&pair[..end], &pair[end + 1..]))
+}
+
+/// Whether any byte is such a one. All are looked at, which goes by many at once.
+fn holds(bytes: &[u8], such: impl Fn(u8) -> bool) -> bool {
+    bytes.iter().fold(false, |found, b| found | such(*b))
+}
+
 fn unescaped<'a>(field: &'static str, raw: &'a str) -> Result<Cow<'a, str>, BeaconError> {
-    if !raw.bytes().any(|b| b == b'%' || b == b'+') {
-        return Ok(Cow::Borrowed(raw));
-    }
-    let mut bytes = Vec::with_capacity(raw.len());
     let mut rest = raw.as_bytes();
-    while let [first, behind @ ..] = rest {
-        rest = behind;
-        bytes.push(match first {
-            b'+' => b' ',
-            b'%' => {
+    let Some(mut plain) = memchr::memchr2(b'%', b'+', rest) else { return Ok(Cow::Borrowed(raw)) };
+    let mut bytes = Vec::with_capacity(raw.len());
+    loop {
+        bytes.extend_from_slice(&rest[..plain]);
+        let mark = rest.get(plain);
+        rest = rest.get(plain + 1..).unwrap_or(&[]);
+        match mark {
+            None => break,
+            Some(b'%') => {
                 let (digits, behind) = rest.split_first_chunk().ok_or(BeaconError::Escape { field })?;
+                bytes.push(escaped(*digits).ok_or(BeaconError::Escape { field })?);
                 rest = behind;
-                escaped(*digits).ok_or(BeaconError::Escape { field })?
             }
-            plain => *plain,
-        });
+            Some(_) => bytes.push(b' '),
+        }
+        plain = memchr::memchr2(b'%', b'+', rest).unwrap_or(rest.len());
     }
     String::from_utf8(bytes).map(Cow::Owned).map_err(|_| BeaconError::Encoding { field })
 }
 
-fn escaped(digits: [u8; 2]) -> Option<u8> {
-    let [high, low] = digits.map(|digit| char::from(digit).to_digit(16).and_then(|d| u8::try_from(d).ok()));
-    Some(high? << 4 | low?)
+fn escaped([high, low]: [u8; 2]) -> Option<u8> {
+    Some(hex(high)? << 4 | hex(low)?)
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
 }
 
 fn has_control(text: &str) -> bool {
-    if text.is_ascii() {
-        return text.bytes().any(|b| b.is_ascii_control());
+    if holds(text.as_bytes(), |b| b.is_ascii_control()) {
+        return true;
     }
-    text.chars().any(char::is_control)
+    // The controls beyond ASCII are U+0080 to U+009F.
+    !text.is_ascii() && text.chars().any(char::is_control)
 }
 
 #[cfg(test)]

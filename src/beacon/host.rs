@@ -17,11 +17,17 @@ pub(super) fn split_url(url: &[u8]) -> Option<(&[u8], &[u8])> {
 /// The host of an absolute URL of any scheme.
 pub(super) fn of_url(url: &[u8]) -> Option<Cow<'_, str>> {
     let (authority, _) = split_url(url)?;
+    if is_plain(authority) {
+        return str::from_utf8(authority).ok().map(Cow::Borrowed);
+    }
     of_authority(str::from_utf8(authority).ok()?)
 }
 
 /// The host of `user@host:port`; `None` when there is none or it is malformed.
 pub(super) fn of_authority(authority: &str) -> Option<Cow<'_, str>> {
+    if is_plain(authority.as_bytes()) {
+        return Some(Cow::Borrowed(authority));
+    }
     let host_and_port = authority.rsplit_once('@').map_or(authority, |(_, behind)| behind);
     if let Some(literal) = host_and_port.strip_prefix('[') {
         let (address, port) = literal.split_once(']')?;
@@ -30,7 +36,7 @@ pub(super) fn of_authority(authority: &str) -> Option<Cow<'_, str>> {
     }
     let (name, port) = host_and_port.split_once(':').unwrap_or((host_and_port, ""));
     let name = name.strip_suffix('.').unwrap_or(name);
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
     if name.is_empty() || name.len() > BYTES_MAX || !name.bytes().all(allowed) || !is_port(port) {
         return None;
     }
@@ -40,8 +46,15 @@ pub(super) fn of_authority(authority: &str) -> Option<Cow<'_, str>> {
     Some(Cow::Borrowed(name))
 }
 
+/// Whether this is a name in its one spelling and nothing else, as nearly all are.
+fn is_plain(authority: &[u8]) -> bool {
+    !matches!(authority, [] | [.., b'.'])
+        && authority.len() <= BYTES_MAX
+        && authority.iter().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_'))
+}
+
 fn is_scheme(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || b"+-.".contains(&b)
+    b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')
 }
 
 fn is_port(port: &str) -> bool {

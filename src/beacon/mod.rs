@@ -16,7 +16,7 @@ use std::borrow::Cow;
 use hyper::HeaderMap;
 
 pub use error::BeaconError;
-pub use page::PageUrl;
+pub use page::{PageUrl, Tags};
 
 use crate::words::Kind;
 
@@ -63,7 +63,7 @@ pub struct Beacon<'a> {
     pub since_last_ms: u32,
     /// The `Origin` header.
     pub origin: Origin<'a>,
-    /// The host in the `Referer` header: lower case, without port.
+    /// The host in the `Referer` header: lower case, without port; not read when `origin` names one.
     pub referer_host: Option<Cow<'a, str>>,
     /// Whether the browser fetched ahead of a reader who may never come.
     pub speculative: bool,

@@ -302,13 +302,16 @@ mod tests {
         }
         let expected = Beacon {
             origin: Origin::Host(Cow::Borrowed("vks.vn")),
-            referer_host: Some(Cow::Borrowed("www.vks.vn")),
             speculative: true,
             opted_out: true,
             ..plain("vks")
         };
         assert_eq!(decode(&request(Method::Get, "s=vks", b"", &headers)), Ok(expected.clone()));
-        assert_eq!(embedded("vks", "hit", &headers), Ok(expected));
+        assert_eq!(embedded("vks", "hit", &headers), Ok(expected.clone()));
+        headers.insert("origin", HeaderValue::from_static("null"));
+        let referer_host = Some(Cow::Borrowed("www.vks.vn"));
+        let without = Beacon { origin: Origin::Null, referer_host, ..expected };
+        assert_eq!(decode(&request(Method::Get, "s=vks", b"", &headers)), Ok(without));
     }
 
     #[test]

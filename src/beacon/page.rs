@@ -51,6 +51,17 @@ pub struct PageUrl<'a> {
     authority: Range<usize>,
 }
 
+/// The parameters of a URL by which people follow their own links. As they were written, decoded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tags<'a> {
+    /// `utm_campaign`.
+    pub campaign: Option<Cow<'a, str>>,
+    /// `utm_source`.
+    pub source: Option<Cow<'a, str>>,
+    /// `utm_medium`.
+    pub medium: Option<Cow<'a, str>>,
+}
+
 impl<'a> PageUrl<'a> {
     /// Parses the page that a reader of numbers asks about; `None` when it is no path and no URL.
     #[must_use]
@@ -94,8 +105,34 @@ impl<'a> PageUrl<'a> {
         Ok(PagePath::from_folded(&folded))
     }
 
+    /// What the query says about the campaign that led here, though the page drops it.
+    #[must_use]
+    pub fn tags(&self) -> Tags<'_> {
+        let behind = &self.text[self.authority.end..];
+        let mut tags = Tags::default();
+        let Some((_, query)) = behind.split_once('?').filter(|(path, _)| !path.contains('#')) else {
+            return tags;
+        };
+        let query = query.split_once('#').map_or(query, |(before, _)| before);
+        for (name, value) in query.split('&').filter_map(|pair| pair.strip_prefix("utm_")?.split_once('=')) {
+            let place = match name {
+                "campaign" => &mut tags.campaign,
+                "source" => &mut tags.source,
+                "medium" => &mut tags.medium,
+                _ => continue,
+            };
+            if place.is_none() {
+                *place = form::decoded(value);
+            }
+        }
+        tags
+    }
+
     fn folded(&self, kept_parameters: &[String]) -> Cow<'_, str> {
         let behind = &self.text[self.authority.end..];
+        if is_folded(behind) {
+            return Cow::Borrowed(behind);
+        }
         let without_fragment = behind.split_once('#').map_or(behind, |(before, _)| before);
         let (path, query) = without_fragment.split_once('?').unwrap_or((without_fragment, ""));
         let folded_path = if is_folded(path) { Cow::Borrowed(path) } else { Cow::Owned(fold_path(path)) };
@@ -108,15 +145,36 @@ impl<'a> PageUrl<'a> {
 
 /// Whether a path is plain and already as folding would leave it; `false` may err.
 fn is_folded(path: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/".contains(&b);
-    if path == "/" {
-        return true;
+    let (mut before, mut last_segment) = (0, 0);
+    for (at, byte) in path.bytes().enumerate() {
+        match byte {
+            b'/' if before == b'/' => return false,
+            b'/' => last_segment = at + 1,
+            b'a'..=b'z'
+            | b'A'..=b'Z'
+            | b'0'..=b'9'
+            | b'-'
+            | b'.'
+            | b'_'
+            | b'~'
+            | b'!'
+            | b'$'
+            | b'&'
+            | b'\''
+            | b'('
+            | b')'
+            | b'*'
+            | b'+'
+            | b','
+            | b';'
+            | b'='
+            | b':'
+            | b'@' => {}
+            _ => return false,
+        }
+        before = byte;
     }
-    path.starts_with('/')
-        && !path.ends_with('/')
-        && path.bytes().all(plain)
-        && !path.contains("//")
-        && !path.rsplit('/').next().is_some_and(is_index_file)
+    path == "/" || path.starts_with('/') && before != b'/' && !is_index_file(&path[last_segment..])
 }
 
 fn fold_path(path: &str) -> String {
@@ -200,6 +258,32 @@ mod tests {
     fn check(url: &str, kept: &[&str], expected: &str) {
         let folded = page(url, kept).expect("a page");
         assert_eq!(folded.as_str(), expected, "{url}");
+    }
+
+    #[test]
+    fn tags_are_read_from_the_query_alone() {
+        let cases = [
+            (
+                "/tin?utm_source=zalo&utm_medium=social&utm_campaign=T%E1%BA%BFt+2027",
+                [Some("Tết 2027"), Some("zalo"), Some("social")],
+            ),
+            ("https://a.vn/?x=1&utm_source=mail#utm_medium=no", [None, Some("mail"), None]),
+            ("/tin#x?utm_source=no", [None, None, None]),
+            ("/tin?utm_source=a&utm_source=b", [None, Some("a"), None]),
+            ("/tin?utm_source=&utm_source=b", [None, Some(""), None]),
+            ("/tin?utm_source=%ff&utm_term=x&utm_source", [None, None, None]),
+            ("/utm_source=x", [None, None, None]),
+            ("/tin", [None, None, None]),
+        ];
+        for (url, expected) in cases {
+            let url = PageUrl::parse(Cow::Borrowed(url)).expect("a page");
+            let tags = url.tags();
+            assert_eq!(
+                [&tags.campaign, &tags.source, &tags.medium].map(|tag| tag.as_deref()),
+                expected,
+                "{url:?}"
+            );
+        }
     }
 
     #[test]

@@ -21,21 +21,26 @@ pub(super) struct Signals<'a> {
 }
 
 impl<'a> Signals<'a> {
-    /// Reads the headers; of an `Origin` or `Referer` that is given twice the first one holds.
+    /// Reads the headers; of an `Origin` or `Referer` that is given twice the first one holds, and the
+    /// `Referer` is not looked at when the `Origin` names a host.
     pub(super) fn read(headers: &'a HeaderMap) -> Signals<'a> {
         let mut signals =
             Signals { origin: Origin::Absent, referer_host: None, speculative: false, opted_out: false };
+        let mut referer = None;
         for (name, value) in headers {
             let value = value.as_bytes();
             match name.as_str() {
                 "origin" if signals.origin == Origin::Absent => signals.origin = origin(value),
-                "referer" if signals.referer_host.is_none() => signals.referer_host = host::of_url(value),
+                "referer" => referer = referer.or(Some(value)),
                 "sec-purpose" | "purpose" | "x-moz" | "x-purpose" => {
                     signals.speculative |= names_speculation(value);
                 }
                 "dnt" | "sec-gpc" => signals.opted_out |= value.trim_ascii() == b"1",
                 _ => {}
             }
+        }
+        if !matches!(signals.origin, Origin::Host(_)) {
+            signals.referer_host = referer.and_then(host::of_url);
         }
         signals
     }

@@ -9,10 +9,11 @@ use hyper::header::{HeaderName, HeaderValue};
 use super::{Failure, Settings, failed};
 use crate::beacon::{Method, PROTOCOLS, Request};
 use crate::clock::Clock;
+use crate::details::{Details, Dimension};
 use crate::guard::{Guard, Outcome};
 use crate::rows::LocalDay;
 use crate::sites::Sites;
-use crate::visitor::{Forwarding, Peer, PeerAddress, SiteSalts, Visitors};
+use crate::visitor::{self, Forwarding, Peer, PeerAddress, SiteSalts, Visitors};
 use crate::words::Salt;
 
 #[derive(Debug, Args)]
@@ -79,7 +80,29 @@ impl Explain {
             Outcome::Counted => println!("counted"),
             Outcome::Refused(reason) => println!("not counted: {}. {}", reason.as_str(), reason.remedy()),
         }
+        if matches!(admission.outcome, Outcome::Counted) {
+            let tags = visitor::tags(&beacon);
+            tell(&visitor::details(&beacon, &tags, &placed.site, visitor.traits));
+        }
         Ok(())
+    }
+}
+
+/// What the beacon would add to reports.
+fn tell(details: &Details<'_>) {
+    for (dimension, value) in details.traits.values() {
+        println!("{}: {value}", dimension.as_str());
+    }
+    let names = [
+        (Dimension::Referrer, details.referrer),
+        (Dimension::Campaign, details.campaign),
+        (Dimension::Source, details.source),
+        (Dimension::Medium, details.medium),
+    ];
+    for (dimension, name) in names {
+        if let Some(name) = name {
+            println!("{}: {name}", dimension.as_str());
+        }
     }
 }
 

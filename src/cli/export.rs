@@ -1,20 +1,43 @@
-//! `export`: calendar rows and pages of a site, as JSON or CSV.
+//! `export`: days, pages and what reports tell apart, of a site, as JSON or CSV, by one schema.
 
 use clap::Args;
 use serde_json::json;
 
-use super::{Failure, Settings, failed};
+use super::{Failure, Settings, failed, put};
 use crate::config::Config;
 use crate::control::{Request, ask_daemon};
 use crate::daemon::{database, open_stopped};
-use crate::store::{DayRow, PageDayRow, Store};
-use crate::words::{Day, SiteId};
+use crate::store::{DayRow, DetailDayRow, PageDayRow, Store};
+use crate::words::{Day, SiteId, Tally};
+
+/// The version of the JSON; it grows when a field changes its meaning, not when one is added.
+const SCHEMA: u32 = 1;
+
+const COLUMNS: &str = "\
+The CSV is one table for a spreadsheet's filter or pivot, with the columns
+
+  day        the date in the site's own time zone
+  dimension  day: the whole day, value is empty; page: one page; else one of referrer, browser,
+             system, device, screen, language, country, campaign, source, medium
+  value      the page, host, browser and so on; (other) is what found no row of its own
+  views      page views; those of a whole day include adjustments of that day
+  visits     visits; of a page those that began with it (entry pages), of any other value those
+             that a view with it opened
+  visitors   distinct visitors of a whole day, empty elsewhere
+
+What told nothing of a dimension has no row: it is the whole day less the sum of its values.
+A value that begins with = + - or @ is written behind a ', so that no spreadsheet calculates it.
+
+The JSON is one object: schema (1), site, total, days, pages, details. A day has day, views, visits,
+visitors, and counted, its views and visits without adjustments, which values add up to. A page has
+day, page, views, visits; a detail has day, dimension, value, views, visits.";
 
 #[derive(Debug, Args)]
+#[command(after_help = COLUMNS)]
 pub(super) struct Export {
     /// The site's id.
     site: String,
-    /// json: one object; csv: one table of days and pages, told apart by their first column.
+    /// json: one object; csv: one table of days, pages and details, told apart by dimension.
     #[arg(long, value_parser = ["json", "csv"], default_value = "json")]
     format: String,
     /// The first day, such as 2026-01-01.
@@ -38,15 +61,22 @@ impl Export {
         let (from, to) = (self.from.unwrap_or(Day::FIRST), self.to.unwrap_or(Day::LAST));
         let days = store.days(&site, from, to).map_err(|error| failed(&error))?;
         let pages = store.page_days(&site, from, to).map_err(|error| failed(&error))?;
+        let details = store.detail_days(&site, from, to).map_err(|error| failed(&error))?;
         if self.format == "csv" {
-            print_csv(&days, &pages);
-            return Ok(());
+            return put(&csv(&days, &pages, &details));
         }
-        let total = json!({ "views": row.total.views, "visits": row.total.visits });
         let days: Vec<_> = days.iter().map(day_json).collect();
         let pages: Vec<_> = pages.iter().map(page_json).collect();
-        println!("{}", json!({ "site": site.as_str(), "total": total, "days": days, "pages": pages }));
-        Ok(())
+        let details: Vec<_> = details.iter().map(detail_json).collect();
+        let whole = json!({
+            "schema": SCHEMA,
+            "site": site.as_str(),
+            "total": { "views": row.total.views, "visits": row.total.visits },
+            "days": days,
+            "pages": pages,
+            "details": details,
+        });
+        put(&format!("{whole}\n"))
     }
 }
 
@@ -60,7 +90,13 @@ pub(super) fn open_store(config: &Config) -> Result<Store, Failure> {
 }
 
 fn day_json(row: &DayRow) -> serde_json::Value {
-    json!({ "day": row.day.to_string(), "views": row.tally.views, "visits": row.tally.visits, "visitors": row.visitors })
+    json!({
+        "day": row.day.to_string(),
+        "views": row.tally.views,
+        "visits": row.tally.visits,
+        "visitors": row.visitors,
+        "counted": { "views": row.counted.views, "visits": row.counted.visits },
+    })
 }
 
 fn page_json(row: &PageDayRow) -> serde_json::Value {
@@ -68,22 +104,54 @@ fn page_json(row: &PageDayRow) -> serde_json::Value {
     json!({ "day": row.day.to_string(), "page": row.path.as_str(), "views": views, "visits": visits })
 }
 
-fn print_csv(days: &[DayRow], pages: &[PageDayRow]) {
-    println!("row,day,page,views,visits,visitors");
+fn detail_json(row: &DetailDayRow) -> serde_json::Value {
+    json!({
+        "day": row.day.to_string(),
+        "dimension": row.dimension.as_str(),
+        "value": row.value,
+        "views": row.tally.views,
+        "visits": row.tally.visits,
+    })
+}
+
+fn csv(days: &[DayRow], pages: &[PageDayRow], details: &[DetailDayRow]) -> String {
+    let mut lines = vec!["day,dimension,value,views,visits,visitors".to_owned()];
     for row in days {
-        println!("day,{},,{},{},{}", row.day, row.tally.views, row.tally.visits, row.visitors);
+        lines.push(format!("{},day,,{},{},{}", row.day, row.tally.views, row.tally.visits, row.visitors));
     }
-    for row in pages {
-        println!("page,{},{},{},{},", row.day, quoted(row.path.as_str()), row.tally.views, row.tally.visits);
+    let named = |day: Day, dimension: &str, value: &str, tally: Tally| {
+        format!("{day},{dimension},{},{},{},", quoted(value), tally.views, tally.visits)
+    };
+    lines.extend(pages.iter().map(|row| named(row.day, "page", row.path.as_str(), row.tally)));
+    lines.extend(details.iter().map(|row| named(row.day, row.dimension.as_str(), &row.value, row.tally)));
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+/// A field of RFC 4180 that no spreadsheet takes for a formula.
+fn quoted(text: &str) -> String {
+    let formula = if text.starts_with(['=', '+', '-', '@']) { "'" } else { "" };
+    if text.contains(['"', ',', '\n', '\r']) {
+        format!("\"{formula}{}\"", text.replace('"', "\"\""))
+    } else {
+        format!("{formula}{text}")
     }
 }
 
-/// A field of RFC 4180. A spreadsheet takes what begins with `=`, `+`, `-` or `@` for a formula;
-/// pages begin with `/` or `(`.
-fn quoted(text: &str) -> String {
-    if text.contains(['"', ',', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_stay_fields_and_no_value_is_a_formula() {
+        for (text, field) in [
+            ("/tin-tuc", "/tin-tuc"),
+            ("a,\"b\"", "\"a,\"\"b\"\"\""),
+            ("=1+1", "'=1+1"),
+            ("@x,y", "\"'@x,y\""),
+            ("", ""),
+        ] {
+            assert_eq!(quoted(text), field);
+        }
     }
 }

@@ -7,9 +7,12 @@ mod backup;
 mod check;
 mod explain;
 mod export;
+mod report;
+mod screen;
 mod serve;
 mod sites;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -71,8 +74,10 @@ enum Command {
     Backup(backup::Backup),
     /// Replace everything by what a backup holds; the daemon must be stopped.
     Restore(backup::Restore),
-    /// Print calendar rows and pages of a site.
+    /// Print days, pages, referrers, browsers and the like of a site, for other programs.
     Export(export::Export),
+    /// Show on one screen what was counted of a site: days, pages, referrers, browsers and the like.
+    Report(report::Report),
 }
 
 /// Why a command ended.
@@ -121,6 +126,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
         Command::Export(export) => export.run(),
+        Command::Report(report) => report.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -149,6 +155,17 @@ impl Settings {
 
     fn load(&self) -> Result<Config, Failure> {
         Ok(config::load(&self.sources())?)
+    }
+}
+
+/// Prints much at once. Whoever has read enough, as `head` does, may go.
+fn put(text: &str) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::Failed(format!("cannot print: {error}")))
+        }
+        _ => Ok(()),
     }
 }
 

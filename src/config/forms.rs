@@ -4,7 +4,8 @@
 //! write it.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hyper::Uri;
 use ipnet::IpNet;
@@ -14,6 +15,7 @@ use jiff::tz::TimeZone;
 use super::problem::Wrong;
 use super::shape::{Surroundings, choice};
 use crate::sites::LanguageChoice;
+use crate::visitor::Countries;
 
 /// More listeners than this are a mistake: one a network interface is plenty.
 const LISTENERS_MAX: usize = 16;
@@ -123,6 +125,13 @@ pub(super) fn public_url(text: &str) -> Result<Option<String>, Wrong> {
     }
     let host = authority.host().to_ascii_lowercase();
     Ok(Some(format!("{scheme}://{host}{port}{}", uri.path().trim_end_matches('/'))))
+}
+
+/// The database of countries in a file.
+pub(super) fn countries(path: &Path) -> Result<Arc<Countries>, Wrong> {
+    let remedy = "name a file in MaxMind's format that this user may read, or leave it empty";
+    let read = Countries::open(path).map(Arc::new);
+    read.map_err(|error| Wrong::mended_by(error.to_string(), remedy))
 }
 
 /// The name of the one header that proxies write the client's address to, in lower case.

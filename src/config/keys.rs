@@ -23,6 +23,9 @@ pub(super) struct Settings {
     pub(super) guard: guard::Options,
     pub(super) visitor: visitor::Options,
     pub(super) fold: fold::Options,
+    pub(super) details_per_day: u32,
+    /// The file that `visitor.countries` was read from.
+    pub(super) country_database: Option<PathBuf>,
     /// `None`: to be found in the environment.
     pub(super) state_directory: Option<PathBuf>,
     /// `None`: sites are in the configuration file alone.
@@ -61,9 +64,13 @@ impl Settings {
             visitor: visitor::Options {
                 trusted_proxies: Vec::new(),
                 client_address_header: String::new(),
+                country_header: String::new(),
+                countries: None,
                 agents_max: 0,
             },
             fold: fold::Options { interval_ms: 0, details_days: 0 },
+            details_per_day: 0,
+            country_database: None,
             state_directory: None,
             site_directory: None,
         }
@@ -92,7 +99,7 @@ pub(super) fn blank_site() -> Site {
 pub(super) const SITE: &str = "site";
 
 /// The keys outside of sites.
-pub(super) static KEYS: [Key<Settings>; 28] = [
+pub(super) static KEYS: [Key<Settings>; 31] = [
     Key {
         name: "listen",
         shape: Shape::List {
@@ -214,6 +221,28 @@ pub(super) static KEYS: [Key<Settings>; 28] = [
         },
     },
     Key {
+        name: "country_header",
+        shape: Shape::Text {
+            allowed: "the name of one header, or empty",
+            take: |to, text, _| {
+                to.visitor.country_header =
+                    if text.is_empty() { String::new() } else { forms::header(text)? };
+                Ok(())
+            },
+        },
+    },
+    Key {
+        name: "country_database",
+        shape: Shape::Text {
+            allowed: "a path, or empty",
+            take: |to, text, around| {
+                to.country_database = forms::path(text, around)?;
+                to.visitor.countries = to.country_database.as_deref().map(forms::countries).transpose()?;
+                Ok(())
+            },
+        },
+    },
+    Key {
         name: "workers",
         shape: Shape::Number {
             range: 0..=1_024,
@@ -267,6 +296,10 @@ pub(super) static KEYS: [Key<Settings>; 28] = [
     Key {
         name: "limits.pages_per_site",
         shape: Shape::Number { range: 1..=10_000_000, put: |to, n| to.count.pages_per_site = small(n) },
+    },
+    Key {
+        name: "limits.details_per_day",
+        shape: Shape::Number { range: 1..=1_000_000, put: |to, n| to.details_per_day = small(n) },
     },
     Key {
         name: "limits.networks_max",

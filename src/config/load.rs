@@ -304,6 +304,10 @@ impl<'a> Loading<'a> {
         if self.sites.is_empty() {
             self.sites.push(self.template.clone());
         }
+        if let Some(path) = self.settings.country_database.take().map(whole) {
+            self.settle("country_database", &path.display().to_string(), "");
+            self.files.push(path);
+        }
         if let Some(path) = self.settings.site_directory.clone() {
             self.settle("site_directory", &whole(path).display().to_string(), "");
         }
@@ -328,6 +332,7 @@ impl<'a> Loading<'a> {
             guard: self.settings.guard,
             visitor: self.settings.visitor,
             fold: self.settings.fold,
+            details_per_day: self.settings.details_per_day,
             sites,
             state_directory,
             files: self.files,

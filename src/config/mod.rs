@@ -73,11 +73,13 @@ pub struct Config {
     pub visitor: visitor::Options,
     /// For the fold.
     pub fold: fold::Options,
+    /// Values of one dimension of a site's day that the store keeps apart.
+    pub details_per_day: u32,
     /// At least one, each with an id of its own, in the order of the files.
     pub sites: Vec<Site>,
     /// Where everything is kept. It may not exist yet.
     pub state_directory: PathBuf,
-    /// The files that were read, and the site directory: a change of one asks for another [`load()`].
+    /// The files that were read, the site directory and the database of countries: a change of one asks for another [`load()`].
     pub files: Vec<PathBuf>,
     /// What is allowed and odd: a sentence each, to be logged at start.
     pub warnings: Vec<String>,
@@ -98,7 +100,10 @@ impl Config {
     /// The names of keys, outside of sites, whose values differ: they take effect at the next start.
     #[must_use]
     pub fn differs_beyond_sites(&self, other: &Config) -> Vec<&'static str> {
-        let names = KEYS.iter().map(|key| key.name).filter(|name| *name != "site_directory");
+        let names = KEYS
+            .iter()
+            .map(|key| key.name)
+            .filter(|name| !["site_directory", "country_database"].contains(name));
         names.filter(|name| self.text(name) != other.text(name)).collect()
     }
 
@@ -209,6 +214,8 @@ mod tests {
         assert_eq!(config.guard.new_visitors_per_network_per_hour, 600);
         assert_eq!(config.visitor.client_address_header, "x-forwarded-for");
         assert_eq!(config.visitor.trusted_proxies.len(), 2);
+        assert!(config.visitor.country_header.is_empty() && config.visitor.countries.is_none());
+        assert_eq!(config.details_per_day, 1_000);
         assert_eq!((config.fold.interval_ms, config.fold.details_days), (1_000, 400));
         let [site] = config.sites.as_slice() else { panic!("one site") };
         assert_eq!(site.id.as_str(), "demo");
@@ -303,6 +310,21 @@ mod tests {
         let text = "ack = \"synced\"\n[limits]\nnetworks_max = 5000\n[[site]]\nid = \"b\"\n";
         let after = load(&with_file(directory.path(), text)).expect("is good");
         assert_eq!(after.differs_beyond_sites(&before), ["ack", "limits.networks_max"]);
+    }
+
+    #[test]
+    fn a_database_of_countries_that_cannot_be_read_is_a_problem_with_its_place() {
+        let directory = directory();
+        std::fs::write(directory.path().join("x.mmdb"), "not one").expect("is written");
+        let text = "country_database = \"x.mmdb\"\ncountry_header = \"CF-IPCountry, X\"\n";
+        let found = problems(&with_file(directory.path(), text), directory.path());
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(
+            found[0].starts_with("headcount.toml:1: country_database = \"x.mmdb\": is no database"),
+            "{found:?}"
+        );
+        assert!(found[0].ends_with("that this user may read, or leave it empty"), "{found:?}");
+        assert!(found[1].starts_with("headcount.toml:2: country_header = "), "{found:?}");
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod site;
 mod window;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 pub use site::Kept;
@@ -21,7 +22,9 @@ use self::presence::{Beat, Change, Presence, Spot};
 use self::site::SiteCounts;
 use crate::rows::{Addition, LocalDay, PageSlot};
 use crate::sites::{Placed, SiteNumber};
-use crate::words::{Day, Figure, Kind, Numbers, Record, SiteId, Tally, Touch, UnixMillis, VisitorId};
+use crate::words::{
+    Day, Figure, Kind, Numbers, PageNumbers, PagePath, Record, SiteId, Tally, Touch, UnixMillis, VisitorId,
+};
 
 /// What counting is told.
 #[derive(Clone, Copy, Debug)]
@@ -52,11 +55,13 @@ pub struct Counts {
     options: Options,
     presence: Presence,
     sites: RwLock<Index>,
+    /// More people are online at some site than ever before, and nobody has asked yet.
+    peak_rose: AtomicBool,
 }
 
 #[derive(Default)]
 struct Index {
-    by_id: HashMap<SiteId, Arc<SiteCounts>>,
+    by_id: foldhash::HashMap<SiteId, Arc<SiteCounts>>,
     /// Numbers are given from 0 on, once each.
     by_number: Vec<Option<Arc<SiteCounts>>>,
 }
@@ -75,9 +80,9 @@ impl Index {
         self.by_id.insert(site.id.clone(), site);
     }
 
-    fn online(&self, spot: Spot, change: i64, at: UnixMillis) {
+    fn went(&self, spot: Spot) {
         if let Some(site) = self.site(spot.site) {
-            site.online(spot.page, change, at);
+            site.went(spot.page);
         }
     }
 }
@@ -87,7 +92,7 @@ impl Counts {
     #[must_use]
     pub fn new(options: Options, now: UnixMillis) -> Counts {
         let presence = Presence::new(options.visit_window_ms, now);
-        Counts { options, presence, sites: RwLock::default() }
+        Counts { options, presence, sites: RwLock::default(), peak_rose: AtomicBool::new(false) }
     }
 
     /// Puts a site in service, with what was kept of it; a site that is in service already takes
@@ -138,11 +143,11 @@ impl Counts {
         // Memory has seen everything; the word of a record is for those who have not.
         let change = self.touch(sites, site, &Touch { in_visit: false, ..*touch }, page);
         let minute = touch.at.minute();
-        if touch.kind == Kind::View {
-            let tally = Tally { views: 1, visits: u64::from(change.opened) };
-            site.add(&Addition { day: touch.day, minute, page: touch.page, tally }, page, touch.at);
-        } else {
-            site.beacon_at(touch.at);
+        let tally = Tally { views: 1, visits: u64::from(change.opened) };
+        let addition = Addition { day: touch.day, minute, page: touch.page, tally };
+        let view = (touch.kind == Kind::View).then_some(&addition);
+        if site.take(&change, view, page, touch.at) {
+            self.peak_rose.store(true, Ordering::Release);
         }
         change.opened.then_some(Opened { site: site.number, day: touch.day, minute, page })
     }
@@ -153,10 +158,12 @@ impl Counts {
         let sites = self.index();
         if let Some(site) = sites.by_id.get(touch.site) {
             let page = touch.page.map(|page| site.page_slot(page));
-            self.touch(&sites, site, touch, page);
+            let change = self.touch(&sites, site, touch, page);
+            site.take(&change, None, page, touch.at);
         }
     }
 
+    /// Presence takes a beacon; what that changes at its own site is left to [`SiteCounts::take`].
     fn touch(&self, sites: &Index, site: &SiteCounts, touch: &Touch<'_>, page: Option<PageSlot>) -> Change {
         let change = self.presence.touch(&Beat {
             kind: touch.kind,
@@ -169,11 +176,9 @@ impl Counts {
             page: page.unwrap_or(PageSlot::NONE),
             online_window_ms: site.online_window_ms(),
         });
-        for gone in [change.went, change.doubled].into_iter().flatten() {
-            sites.online(gone, -1, touch.at);
-        }
-        if let Some(spot) = change.came {
-            sites.online(spot, 1, touch.at);
+        let elsewhere = |spot: &Spot| spot.site != site.number;
+        for gone in [change.went, change.doubled].into_iter().flatten().filter(elsewhere) {
+            sites.went(gone);
         }
         change
     }
@@ -214,7 +219,7 @@ impl Counts {
         if !went.is_empty() {
             let sites = self.index();
             for spot in went {
-                sites.online(spot, -1, now);
+                sites.went(spot);
             }
         }
     }
@@ -239,15 +244,26 @@ impl Counts {
 
     /// The numbers of a site, and of one of its pages. `None` for a site that is not in service.
     #[must_use]
-    pub fn numbers(&self, site: SiteNumber, page: Option<&str>, now: UnixMillis) -> Option<Numbers> {
+    pub fn numbers(&self, site: SiteNumber, page: Option<PagePath>, now: UnixMillis) -> Option<Numbers> {
         self.sweep(now);
         self.index().site(site).map(|site| site.numbers(page, now))
+    }
+
+    /// The numbers of one page alone, as of the last sweep.
+    #[must_use]
+    pub fn page(&self, site: SiteNumber, page: PagePath) -> Option<PageNumbers> {
+        self.index().site(site).map(|site| site.page(page))
     }
 
     /// The day of a site that `now` lies in.
     #[must_use]
     pub fn local_day(&self, site: SiteNumber, now: UnixMillis) -> Option<LocalDay> {
         self.index().site(site).map(|site| site.local_day(now))
+    }
+
+    /// Whether any peak rose since this was asked last.
+    pub fn peak_rose(&self) -> bool {
+        self.peak_rose.load(Ordering::Relaxed) && self.peak_rose.swap(false, Ordering::AcqRel)
     }
 
     /// A peak that was seen and is not in the journal yet.

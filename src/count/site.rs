@@ -7,6 +7,7 @@ use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 
 use super::Opened;
+use super::presence::{Change, Spot};
 use super::window::Window;
 use crate::rows::{Addition, Calendar, LocalDay, PageSlot, Pages, Span, timestamp};
 use crate::sites::{Placed, Site, SiteNumber};
@@ -128,35 +129,48 @@ impl SiteCounts {
         self.live().pages.slot(page, self.pages_max)
     }
 
-    pub(super) fn add(&self, addition: &Addition<'_>, page: Option<PageSlot>, at: UnixMillis) {
+    /// Takes what a beacon of this site changes: who is where, and for a view the sums. Says whether more
+    /// are online than ever before.
+    pub(super) fn take(
+        &self,
+        change: &Change,
+        addition: Option<&Addition<'_>>,
+        page: Option<PageSlot>,
+        at: UnixMillis,
+    ) -> bool {
+        let here = |spot: Spot| (spot.site == self.number).then_some(spot.page);
+        let came = change.came.and_then(here);
+        let went = [change.went.and_then(here), change.doubled.and_then(here)];
+        let more = i64::from(came.is_some()) - went.map(|page| i64::from(page.is_some())).iter().sum::<i64>();
+        let online = if more == 0 { 0 } else { self.online.fetch_add(more, Ordering::AcqRel) + more };
         let mut live = self.live();
-        live.calendar.add(addition.day, addition.tally);
-        live.window.add(addition.minute, addition.tally);
-        live.total += addition.tally;
-        if let Some(slot) = page {
-            live.pages.add(slot, addition.tally);
-        }
-        live.last_beacon = live.last_beacon.max(Some(at));
-    }
-
-    pub(super) fn beacon_at(&self, at: UnixMillis) {
-        let mut live = self.live();
-        live.last_beacon = live.last_beacon.max(Some(at));
-    }
-
-    /// Somebody came to (`change` 1) or went from (−1) a page.
-    pub(super) fn online(&self, page: PageSlot, change: i64, at: UnixMillis) {
-        let online = self.online.fetch_add(change, Ordering::AcqRel) + change;
-        let mut live = self.live();
-        if change > 0 {
-            live.pages.enter(page);
-            let online = u32::try_from(online).unwrap_or(0);
-            if live.seen.is_none_or(|(highest, _)| online > highest) {
-                live.seen = Some((online, at));
-            }
-        } else {
+        for page in went.into_iter().flatten() {
             live.pages.leave(page);
         }
+        if let Some(page) = came {
+            live.pages.enter(page);
+        }
+        let online = u32::try_from(online).unwrap_or(0);
+        let rose = more > 0 && live.seen.is_none_or(|(highest, _)| online > highest);
+        if rose {
+            live.seen = Some((online, at));
+        }
+        if let Some(addition) = addition {
+            live.calendar.add(addition.day, addition.tally);
+            live.window.add(addition.minute, addition.tally);
+            live.total += addition.tally;
+            if let Some(slot) = page {
+                live.pages.add(slot, addition.tally);
+            }
+        }
+        live.last_beacon = live.last_beacon.max(Some(at));
+        rose
+    }
+
+    /// Somebody is no longer on a page.
+    pub(super) fn went(&self, page: PageSlot) {
+        self.online.fetch_sub(1, Ordering::AcqRel);
+        self.live().pages.leave(page);
     }
 
     pub(super) fn rising(&self) -> Option<(u32, UnixMillis)> {
@@ -224,7 +238,11 @@ impl SiteCounts {
         (live.pages.len(), live.last_beacon)
     }
 
-    pub(super) fn numbers(&self, page: Option<&str>, now: UnixMillis) -> Numbers {
+    pub(super) fn page(&self, page: PagePath) -> PageNumbers {
+        self.live().page_numbers(page)
+    }
+
+    pub(super) fn numbers(&self, page: Option<PagePath>, now: UnixMillis) -> Numbers {
         let online = u32::try_from(self.online.load(Ordering::Acquire)).unwrap_or(0);
         let mut live = self.live();
         let day = live.local_day(now).day;
@@ -283,9 +301,9 @@ impl Live {
         self.visitors.iter().find(|(known, _)| *known == day).map_or(0, |(_, count)| *count)
     }
 
-    fn page_numbers(&self, page: &str) -> PageNumbers {
-        let (tally, online) = self.pages.of(page);
-        PageNumbers { path: PagePath::from_folded(page), views: tally.views, visits: tally.visits, online }
+    fn page_numbers(&self, path: PagePath) -> PageNumbers {
+        let (tally, online) = self.pages.of(path.as_str());
+        PageNumbers { path, views: tally.views, visits: tally.visits, online }
     }
 }
 

@@ -13,7 +13,7 @@
 //! Time may step back. A bucket can then seem fuller of debt than a bucket can be; that is cut to an empty
 //! bucket, so a step costs at most one burst.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -63,7 +63,7 @@ struct Pace {
 /// Buckets by key. `order` holds the keys of `full_at`, each once, in the order of the sweep.
 #[derive(Debug, Default)]
 struct Shard {
-    full_at: HashMap<u64, u64>,
+    full_at: foldhash::HashMap<u64, u64>,
     order: VecDeque<u64>,
     common_full_at: u64,
 }

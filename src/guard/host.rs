@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use super::spam;
 use crate::beacon::{Beacon, Origin, PageUrl};
+use crate::sites::is_host_of;
 
 /// The host that a page lives on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +34,7 @@ impl<'b> Home<'b> {
     /// Whether the page may count for a site with these hosts; an empty list means any.
     pub(super) fn is_among(&self, hosts: &[String]) -> bool {
         match self {
-            Home::Host(host) => hosts.is_empty() || hosts.iter().any(|allowed| matches(allowed, host)),
+            Home::Host(host) => hosts.is_empty() || hosts.iter().any(|allowed| is_host_of(allowed, host)),
             Home::Unknown => true,
         }
     }
@@ -44,15 +45,6 @@ impl<'b> Home<'b> {
             Home::Host(host) => spam::is_spam(host),
             Home::Unknown => false,
         }
-    }
-}
-
-/// Entries match exactly, so `example.vn` does not mean `www.example.vn`; `*.example.vn` means every name
-/// below `example.vn` and not `example.vn` itself.
-fn matches(allowed: &str, host: &str) -> bool {
-    match allowed.strip_prefix('*') {
-        Some(below) => host.len() > below.len() && below.starts_with('.') && host.ends_with(below),
-        None => allowed == host,
     }
 }
 
@@ -76,7 +68,7 @@ mod tests {
             ("::1", "::1", true),
         ];
         for (allowed, host, expected) in cases {
-            assert_eq!(matches(allowed, host), expected, "{allowed} {host}");
+            assert_eq!(is_host_of(allowed, host), expected, "{allowed} {host}");
         }
     }
 }

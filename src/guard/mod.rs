@@ -177,6 +177,7 @@ fn refused_as_it_is(beacon: &Beacon<'_>, visitor: &Visitor, site: &Site, home: &
 mod tests {
     use super::*;
     use crate::beacon::{Method, PROTOCOLS, Request};
+    use crate::details::Traits;
     use crate::sites::{Identity, LanguageChoice};
     use crate::visitor::Forwarding;
     use crate::words::{Figure, SiteId, VisitorId};
@@ -222,6 +223,7 @@ mod tests {
             excluded: false,
             robot: false,
             forwarding: Forwarding::Direct,
+            traits: Traits::default(),
         }
     }
 

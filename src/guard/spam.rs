@@ -1,9 +1,8 @@
 //! Referrer spam: hosts of a dated list (`config/referrer-spam.txt`) and every name below them.
 
-use std::collections::HashSet;
 use std::sync::LazyLock;
 
-static HOSTS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
+static HOSTS: LazyLock<foldhash::HashSet<&'static str>> = LazyLock::new(|| {
     let lines = include_str!("../../config/referrer-spam.txt").lines().map(str::trim);
     lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect()
 });

@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use disk::{Appending, Disk, Faults, RealDisk, SimulatedDisk};
 pub use read::{Inspected, Reading, Verdict, inspect, merge};
-pub use record::{decode, encode};
+pub use record::{decode, decode_own, encode};
 
 use crate::words::{StreamId, UnixMillis};
 

@@ -5,7 +5,7 @@
 //! | at | bytes | what |
 //! |---|---|---|
 //! | 0 | 8 | `HEADCNTJ` |
-//! | 8 | 2 | format version, now 1 |
+//! | 8 | 2 | format version, now 2; 1 is read too |
 //! | 10 | 2 | 0 |
 //! | 12 | 8 | the stream's number, as in its file name |
 //! | 20 | 8 | when it was opened, milliseconds since 1970 |
@@ -18,7 +18,7 @@
 //! | 0 | 2 | length of the body |
 //! | 2 | 4 | CRC-32C of the two length bytes and the body |
 //! | 6 | 1 | kind: 0 view, 1 ping, 2 leave, 3 peak |
-//! | 7 | 1 | flags: 1 a previous id follows, 2 a page follows, 4 a visit was open |
+//! | 7 | 1 | flags: 1 a previous id follows, 2 a page follows, 4 a visit was open, 8 details follow |
 //! | 8 | 8 | moment, milliseconds since 1970 |
 //! | 16 | 1 + n | site id, after its length |
 //! | | 4 | peak: the number online; else the day, days since 1970 |
@@ -26,24 +26,52 @@
 //! | | 8 | previous id, by flag |
 //! | | 4 | leave: milliseconds since the page's last beacon |
 //! | | 2 + n | page, after its length, by flag |
+//! | | 1 + n | details, by flag |
+//!
+//! Details are what a view tells for reports; the first byte says what is there, in this order:
+//!
+//! | bit | bytes | what |
+//! |---|---|---|
+//! | 1 | 3 | browser, system, device, a number each |
+//! | 2 | 1 | screen, a number |
+//! | 4 | 2 | language, five bits a letter, the first in the lowest |
+//! | 8 | 2 | country, likewise |
+//! | 16 | 1 + n | referrer's host, after its length |
+//! | 32, 64, 128 | 1 + n each | campaign, source, medium, after their lengths |
+//!
+//! The numbers are those of [`crate::details`]. Format 1 is the same without flag 8, so that one reader
+//! reads both; the version in the header keeps older releases away from what they cannot read.
 //!
 //! A body is never empty, so a run of zeros is damage and never a record.
 
+use crate::details::{Browser, Country, Details, Device, Language, Screen, System, Traits};
 use crate::words::{Day, Kind, Record, StreamId, Touch, UnixMillis, VisitorId};
 
 /// The format that this build writes.
-pub(crate) const VERSION: u16 = 1;
+pub(crate) const VERSION: u16 = 2;
 /// Bytes before the first record.
 pub(crate) const HEADER_BYTES: usize = 32;
 const MAGIC: &[u8; 8] = b"HEADCNTJ";
 /// Length and checksum.
 const HEAD_BYTES: usize = 6;
 /// The longest record: every field present and at its bound.
-pub(crate) const RECORD_BYTES_MAX: usize = HEAD_BYTES + 10 + 65 + 4 + 8 + 8 + 4 + 2 + 1_024;
+pub(crate) const RECORD_BYTES_MAX: usize =
+    HEAD_BYTES + 10 + 65 + 4 + 8 + 8 + 4 + 2 + 1_024 + DETAILS_BYTES_MAX;
+const DETAILS_BYTES_MAX: usize =
+    1 + 3 + 1 + 2 + 2 + (1 + Details::REFERRER_BYTES_MAX) + 3 * (1 + Details::TAG_BYTES_MAX);
 const PEAK: u8 = 3;
 const HAS_PREVIOUS: u8 = 1;
 const HAS_PAGE: u8 = 2;
 const IN_VISIT: u8 = 4;
+const HAS_DETAILS: u8 = 8;
+const HAS_AGENT: u8 = 1;
+const HAS_SCREEN: u8 = 2;
+const HAS_LANGUAGE: u8 = 4;
+const HAS_COUNTRY: u8 = 8;
+const HAS_REFERRER: u8 = 16;
+const HAS_CAMPAIGN: u8 = 32;
+const HAS_SOURCE: u8 = 64;
+const HAS_MEDIUM: u8 = 128;
 
 /// What a stream's header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +137,9 @@ fn encode_touch(touch: &Touch<'_>, into: &mut Vec<u8>) {
     let page = if touch.page.is_some() { HAS_PAGE } else { 0 };
     let in_visit = if touch.in_visit { IN_VISIT } else { 0 };
     let kind = u8::try_from(touch.kind.index()).expect("there are three kinds");
-    into.extend_from_slice(&[kind, previous | page | in_visit]);
+    let details = present(&touch.details);
+    let has_details = if details == 0 { 0 } else { HAS_DETAILS };
+    into.extend_from_slice(&[kind, previous | page | in_visit | has_details]);
     into.extend_from_slice(&touch.at.0.to_le_bytes());
     encode_site(touch.site, into);
     into.extend_from_slice(&touch.day.0.to_le_bytes());
@@ -124,6 +154,47 @@ fn encode_touch(touch: &Touch<'_>, into: &mut Vec<u8>) {
         let length = u16::try_from(page.len()).expect("pages are bounded at the door");
         into.extend_from_slice(&length.to_le_bytes());
         into.extend_from_slice(page.as_bytes());
+    }
+    if details != 0 {
+        into.push(details);
+        encode_details(&touch.details, details, into);
+    }
+}
+
+/// The bits of what is there.
+fn present(details: &Details<'_>) -> u8 {
+    let traits = details.traits;
+    let agent = (traits.browser, traits.system, traits.device);
+    let is_there = [
+        (HAS_AGENT, agent != (Browser::Unknown, System::Unknown, Device::Unknown)),
+        (HAS_SCREEN, traits.screen != Screen::Unknown),
+        (HAS_LANGUAGE, traits.language.is_some()),
+        (HAS_COUNTRY, traits.country.is_some()),
+        (HAS_REFERRER, details.referrer.is_some()),
+        (HAS_CAMPAIGN, details.campaign.is_some()),
+        (HAS_SOURCE, details.source.is_some()),
+        (HAS_MEDIUM, details.medium.is_some()),
+    ];
+    is_there.into_iter().fold(0, |bits, (bit, there)| if there { bits | bit } else { bits })
+}
+
+fn encode_details(details: &Details<'_>, bits: u8, into: &mut Vec<u8>) {
+    let Traits { browser, system, device, screen, language, country } = details.traits;
+    if bits & HAS_AGENT != 0 {
+        into.extend_from_slice(&[browser.wire(), system.wire(), device.wire()]);
+    }
+    if bits & HAS_SCREEN != 0 {
+        into.push(screen.wire());
+    }
+    if let Some(language) = language {
+        into.extend_from_slice(&language.wire().to_le_bytes());
+    }
+    if let Some(country) = country {
+        into.extend_from_slice(&country.wire().to_le_bytes());
+    }
+    for name in [details.referrer, details.campaign, details.source, details.medium].into_iter().flatten() {
+        into.push(u8::try_from(name.len()).expect("names are bounded at the door"));
+        into.extend_from_slice(name.as_bytes());
     }
 }
 
@@ -152,6 +223,15 @@ pub fn decode(bytes: &[u8]) -> Option<(Record<'_>, usize)> {
     if checksum != crc32c::crc32c_append(crc32c::crc32c(length), body) {
         return None;
     }
+    decode_own(bytes)
+}
+
+/// Reads a record that this process has encoded and nobody has had in hand since: as [`decode`], but the
+/// checksum is not looked at.
+#[must_use]
+pub fn decode_own(bytes: &[u8]) -> Option<(Record<'_>, usize)> {
+    let end = HEAD_BYTES + usize::from(u16::from_le_bytes(*bytes.first_chunk::<2>()?));
+    let body = bytes.get(HEAD_BYTES..end)?;
     let mut reader = Reader(body);
     let record = decode_body(&mut reader)?;
     reader.0.is_empty().then_some((record, end))
@@ -178,7 +258,49 @@ fn decode_body<'a>(reader: &mut Reader<'a>) -> Option<Record<'a>> {
         Some(reader.text(page_bytes)?)
     };
     let in_visit = flags & IN_VISIT != 0;
-    Some(Record::Touch(Touch { kind, at, site, day, visitor, previous, in_visit, since_last_ms, page }))
+    let details = if flags & HAS_DETAILS == 0 { Details::default() } else { decode_details(reader)? };
+    Some(Record::Touch(Touch {
+        kind,
+        at,
+        site,
+        day,
+        visitor,
+        previous,
+        in_visit,
+        since_last_ms,
+        page,
+        details,
+    }))
+}
+
+fn decode_details<'a>(reader: &mut Reader<'a>) -> Option<Details<'a>> {
+    let bits = reader.u8()?;
+    let mut traits = Traits::default();
+    if bits & HAS_AGENT != 0 {
+        let [browser, system, device] = reader.take()?;
+        traits.browser = Browser::from_wire(browser);
+        traits.system = System::from_wire(system);
+        traits.device = Device::from_wire(device);
+    }
+    if bits & HAS_SCREEN != 0 {
+        traits.screen = Screen::from_wire(reader.u8()?);
+    }
+    if bits & HAS_LANGUAGE != 0 {
+        traits.language = Language::from_wire(reader.u16()?);
+    }
+    if bits & HAS_COUNTRY != 0 {
+        traits.country = Country::from_wire(reader.u16()?);
+    }
+    let mut name = |bit: u8| -> Option<Option<&'a str>> {
+        if bits & bit == 0 {
+            return Some(None);
+        }
+        let bytes = usize::from(reader.u8()?);
+        reader.text(bytes).map(Some)
+    };
+    let (referrer, campaign) = (name(HAS_REFERRER)?, name(HAS_CAMPAIGN)?);
+    let (source, medium) = (name(HAS_SOURCE)?, name(HAS_MEDIUM)?);
+    Some(Details { traits, referrer, campaign, source, medium })
 }
 
 /// Whether a sound record stands anywhere in `bytes`: then damage before it is not a torn end.
@@ -238,7 +360,15 @@ mod tests {
             previous: numbers[2].is_multiple_of(2).then_some(VisitorId(numbers[2])),
             since_last_ms: if kind == Kind::Leave { 1_234 } else { 0 },
             page,
+            details: Details::default(),
         })
+    }
+
+    fn with_details<'a>(record: Record<'a>, details: Details<'a>) -> Record<'a> {
+        match record {
+            Record::Touch(touch) => Record::Touch(Touch { details, ..touch }),
+            peak @ Record::Peak { .. } => peak,
+        }
     }
 
     proptest! {
@@ -252,6 +382,21 @@ mod tests {
             bytes.extend_from_slice(b"what follows");
             prop_assert_eq!(decode(&bytes), Some((record, length)));
             prop_assert_eq!(peek_order(&bytes).map(|(at, _)| at), Some(record.at()));
+        }
+
+        #[test]
+        fn details_are_read_as_they_were_written(
+            packed: u64,
+            names in prop::array::uniform4(prop::option::of("[a-z.ế ]{1,30}")),
+            page in prop::option::of("/[a-z]{0,20}"),
+            numbers: [u64; 3],
+        ) {
+            let [referrer, campaign, source, medium] = [0, 1, 2, 3].map(|n: usize| names[n].as_deref());
+            let details = Details { traits: Traits::from_packed(packed), referrer, campaign, source, medium };
+            let record = with_details(touch(Kind::View, "vks", page.as_deref(), numbers), details);
+            let mut bytes = Vec::new();
+            encode(&record, &mut bytes);
+            prop_assert_eq!(decode(&bytes), Some((record, bytes.len())));
         }
 
         #[test]
@@ -276,8 +421,56 @@ mod tests {
     fn the_longest_record_is_within_its_bound() {
         let (site, page) = ("s".repeat(64), "/".repeat(1_024));
         let mut bytes = Vec::new();
-        encode(&touch(Kind::Leave, &site, Some(&page), [1, 2, 2]), &mut bytes);
+        let (host, tag) = ("r".repeat(Details::REFERRER_BYTES_MAX), "c".repeat(Details::TAG_BYTES_MAX));
+        let details = Details {
+            traits: Traits {
+                browser: Browser::Chrome,
+                system: System::Linux,
+                device: Device::Desktop,
+                screen: Screen::From1440,
+                language: Language::of_header(b"vi"),
+                country: Country::parse(b"VN"),
+            },
+            referrer: Some(&host),
+            campaign: Some(&tag),
+            source: Some(&tag),
+            medium: Some(&tag),
+        };
+        encode(&with_details(touch(Kind::Leave, &site, Some(&page), [1, 2, 2]), details), &mut bytes);
         assert_eq!(bytes.len(), RECORD_BYTES_MAX);
+    }
+
+    /// Written by the first release, kept here byte for byte.
+    #[test]
+    fn a_record_of_the_first_format_is_read() {
+        let mut body = vec![0, HAS_PAGE | IN_VISIT];
+        body.extend(1_795_390_000_000_u64.to_le_bytes());
+        body.extend(b"\x03vks");
+        body.extend(20_779_u32.to_le_bytes());
+        body.extend(77_u64.to_le_bytes());
+        body.extend(b"\x04\x00/tin");
+        let length = u16::try_from(body.len()).expect("short").to_le_bytes();
+        let checksum = crc32c::crc32c_append(crc32c::crc32c(&length), &body);
+        let bytes = [&length[..], &checksum.to_le_bytes(), &body].concat();
+        let Some((Record::Touch(touch), _)) = decode(&bytes) else { panic!("a touch") };
+        assert_eq!((touch.site, touch.page, touch.in_visit), ("vks", Some("/tin"), true));
+        assert_eq!(touch.details, Details::default());
+    }
+
+    #[test]
+    fn streams_of_both_formats_open_and_a_later_one_is_named() {
+        let mut bytes = header(StreamId(7), UnixMillis(1));
+        for version in 1..=3_u16 {
+            bytes[8..10].copy_from_slice(&version.to_le_bytes());
+            let checksum = crc32c::crc32c(&bytes[..28]);
+            bytes[28..].copy_from_slice(&checksum.to_le_bytes());
+            let expected = if version <= VERSION {
+                Header::Sound { stream: StreamId(7) }
+            } else {
+                Header::Newer { version }
+            };
+            assert_eq!(read_header(&bytes), expected);
+        }
     }
 
     #[test]

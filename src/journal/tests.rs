@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::details::Details;
 use crate::words::{Day, Kind, Record, Touch, VisitorId};
 
 fn options(ack: Ack) -> Options {
@@ -25,6 +26,7 @@ fn view(at: u64) -> Vec<u8> {
         in_visit: false,
         since_last_ms: 0,
         page: Some("/"),
+        details: Details::default(),
     };
     encode(&Record::Touch(touch), &mut bytes);
     bytes

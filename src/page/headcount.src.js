@@ -14,6 +14,9 @@
  * data-dnt       do not count browsers that send DNT or Global Privacy Control (they still see the numbers)
  * data-identity  "browser": know this browser by a random id kept in localStorage
  *
+ * Numbers, and the default block, come in the language of the page around the script element: the nearest
+ * `lang` attribute, its own included. A site whose language is fixed keeps to its own.
+ *
  * What it does:
  * - Beacons go to `hit` beside the script itself, as simple requests: no preflight, no credentials.
  * - A reply fills every [data-headcount=KEY] and unhides it, and every [data-headcount-block]. Without a reply
@@ -44,7 +47,7 @@
 
   function ask(path, then, body) {
     var x = new XMLHttpRequest();
-    x.open(body ? 'POST' : 'GET', base + path);
+    x.open(body ? 'POST' : 'GET', base + path + '&page_lang=' + (me.closest('[lang]') || me).lang);
     x.onload = function () {
       if (x.status == 200) then(x.response);
     };
@@ -58,14 +61,14 @@
         var words = reply.text[e.dataset.headcount];
         // Putting the same words into a live region would have them read out again.
         if (words && words != e.textContent) e.textContent = words;
-        e.hidden = false;
+        e.hidden = 0;
         return 1;
       })[0] || inserted || 'hide' in options
     ) {
       if (reply.reason) console.warn('headcount: not counted:', reply.reason, reply.remedy || '');
     } else {
       inserted = 1;
-      ask(snippet + '.html?page_lang=' + d.documentElement.lang, function (html) {
+      ask(snippet + '.html?', function (html) {
         me.insertAdjacentHTML('afterend', html);
         show(text);
       });
@@ -75,7 +78,7 @@
   function send(kind) {
     last = Date.now();
     if (left_out) ask(snippet + '.json?page=' + encodeURIComponent(url), show);
-    else ask('hit', show, form(kind));
+    else ask('hit?', show, form(kind));
   }
 
   function view(u) {

@@ -25,7 +25,11 @@
         if (old) wheels.replaceChild(wheel, old);
         else wheels.insertBefore(wheel, wheels.firstChild);
       }
-      if (wheel.getAttribute('data-digit') != digit) wheel.setAttribute('data-digit', digit);
+      if (wheel.getAttribute('data-digit') != digit) {
+        wheel.setAttribute('data-digit', digit);
+        // A wheel that is new has nothing to turn on from.
+        if (wheel == old) wheel.setAttribute('data-turned', '');
+      }
     }
   }
 

@@ -38,11 +38,13 @@ pub struct Welcome<'a> {
     pub hosts: &'a [String],
     /// Whether the site knows its visitors by an id in their browser.
     pub identity_browser: bool,
-    /// The site's counter, as html in the reader's language.
+    /// The tag of the language that the counter is in; the page's own words are English.
+    pub language: &'a str,
+    /// The site's counter, as html in that language.
     pub counter: &'a str,
-    /// The site's calendar rows, as html in the reader's language.
+    /// The site's calendar rows, as html in that language.
     pub table: &'a str,
-    /// The block to paste, as html in the reader's language.
+    /// The block to paste, as html in that language.
     pub spans: &'a str,
     /// The names of the numbers, as the script knows them.
     pub names: &'a [&'a str],
@@ -90,6 +92,7 @@ pub fn welcome(view: &Welcome<'_>) -> String {
         include_str!("welcome.html"),
         &[
             ("site", view.site.as_str()),
+            ("language", view.language),
             ("among", &among(view.site_count)),
             ("whose", &whose(view.hosts)),
             ("version", &escaped(view.version)),
@@ -178,6 +181,7 @@ mod tests {
             site_count: 1,
             hosts: &[],
             identity_browser: false,
+            language: "vi",
             counter: COUNTER,
             table: "<table></table>",
             spans: "<p data-headcount-block hidden>Visits: <span data-headcount=\"total\"></span></p>",
@@ -231,7 +235,7 @@ mod tests {
     #[test]
     fn a_site_that_knows_browsers_says_so_in_every_script() {
         let html = page(|view| view.identity_browser = true);
-        assert!(html.contains("data-site=\"vks\" data-identity=\"browser\"></script>"));
+        assert!(html.contains("lang=\"vi\" data-site=\"vks\" data-identity=\"browser\"></script>"));
         assert_eq!(html.matches("data-identity=&quot;browser&quot;").count(), 3);
     }
 

@@ -5,6 +5,7 @@
 //! locks nor the store.
 
 mod calendar;
+mod names;
 mod open;
 mod pages;
 mod sketch;
@@ -14,12 +15,13 @@ use std::collections::BTreeMap;
 
 pub(crate) use calendar::timestamp;
 pub use calendar::{Calendar, LocalDay, Span};
+pub use names::{ByName, DetailChanges};
 pub use open::{OpenVisits, PARTS, uneven_part};
 pub use pages::{PageSlot, Pages};
 pub use sketch::Sketch;
 pub use visit::{Seen, Step, step};
 
-use crate::words::{Day, PagePath, SiteId, Tally, UnixMillis};
+use crate::words::{Day, SiteId, Tally, UnixMillis};
 
 /// What one counted view adds to the rows of its site.
 #[derive(Clone, Copy, Debug)]
@@ -49,11 +51,15 @@ pub struct SiteChanges {
     /// Added to minute rows, by minutes since the epoch.
     pub minutes: BTreeMap<u64, Tally>,
     /// Added to pages, by the day it happened.
-    pub pages: BTreeMap<(Day, PagePath), Tally>,
+    pub pages: ByName<Day>,
+    /// Added to what reports tell apart.
+    pub details: DetailChanges,
     /// The present visitors of a day: values, not additions.
     pub visitors: BTreeMap<Day, DayVisitors>,
     /// A new highest online number and its moment.
     pub peak: Option<(u32, UnixMillis)>,
+    /// The moment of the earliest counted beacon of any kind among these.
+    pub first_beacon: Option<UnixMillis>,
     /// The moment of the site's last counted beacon of any kind.
     pub last_beacon: Option<UnixMillis>,
 }
@@ -83,8 +89,14 @@ impl SiteChanges {
         *self.days.entry(addition.day).or_default() += addition.tally;
         *self.minutes.entry(addition.minute).or_default() += addition.tally;
         if let Some(page) = addition.page {
-            *self.pages.entry((addition.day, PagePath::from_folded(page))).or_default() += addition.tally;
+            self.pages.add(addition.day, page, addition.tally);
         }
+    }
+
+    /// Notes the moment of a counted beacon of any kind.
+    pub fn note_beacon(&mut self, at: UnixMillis) {
+        self.first_beacon = Some(self.first_beacon.map_or(at, |first| first.min(at)));
+        self.last_beacon = self.last_beacon.max(Some(at));
     }
 
     /// Keeps the higher of two peaks; nobody at all is none.

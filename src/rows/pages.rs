@@ -3,8 +3,6 @@
 //! The first `max` pages get a slot of their own; all later ones share slot 0, `(other)`. A slot
 //! never moves, so presence may remember it.
 
-use std::collections::HashMap;
-
 use crate::words::{PagePath, Tally};
 
 /// The place of a page in its site's table; 0 is `(other)`.
@@ -33,13 +31,13 @@ struct Page {
 /// Pages of one site: their views, visits and people online.
 #[derive(Debug)]
 pub struct Pages {
-    slots: HashMap<PagePath, PageSlot>,
+    slots: foldhash::HashMap<PagePath, PageSlot>,
     pages: Vec<Page>,
 }
 
 impl Default for Pages {
     fn default() -> Pages {
-        Pages { slots: HashMap::new(), pages: vec![Page::default()] }
+        Pages { slots: foldhash::HashMap::default(), pages: vec![Page::default()] }
     }
 }
 

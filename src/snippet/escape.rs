@@ -3,6 +3,8 @@
 //! Everything appends to a buffer of the caller. Markup is escaped for text and for attributes in
 //! double quotes alike. Characters that XML 1.0 forbids become U+FFFD, so an image always parses.
 
+use super::grouping::Grouping;
+
 /// Appends `text` to html or xml, safe between tags and inside double quotes.
 pub(super) fn push_markup(out: &mut Vec<u8>, text: &str) {
     for c in text.chars() {
@@ -49,16 +51,16 @@ pub(super) fn push_number(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// Appends `number` in groups of three digits with `grouping` between them.
-pub(super) fn push_grouped(out: &mut Vec<u8>, number: u64, grouping: Option<char>) {
+/// Appends `number` in groups of three digits, as `grouping` wants them.
+pub(super) fn push_grouped(out: &mut Vec<u8>, number: u64, grouping: Grouping) {
     let mut buffer = itoa::Buffer::new();
     let digits = buffer.format(number).as_bytes();
-    let Some(grouping) = grouping else {
+    let Some(separator) = grouping.separator(digits.len()) else {
         out.extend_from_slice(digits);
         return;
     };
     let mut utf8 = [0; 4];
-    let separator = grouping.encode_utf8(&mut utf8).as_bytes();
+    let separator = separator.encode_utf8(&mut utf8).as_bytes();
     let (head, groups) = digits.split_at((digits.len() - 1) % 3 + 1);
     out.extend_from_slice(head);
     for group in groups.chunks(3) {
@@ -95,10 +97,20 @@ mod tests {
             (1_333_796, "1,333,796"),
             (u64::MAX, "18,446,744,073,709,551,615"),
         ] {
-            assert_eq!(written(|out| push_grouped(out, number, Some(','))), expected);
+            assert_eq!(written(|out| push_grouped(out, number, Grouping::by(','))), expected);
         }
-        assert_eq!(written(|out| push_grouped(out, 12_345, None)), "12345");
-        assert_eq!(written(|out| push_grouped(out, 12_345, Some('\u{202f}'))), "12\u{202f}345");
+        assert_eq!(written(|out| push_grouped(out, 12_345, Grouping::NONE)), "12345");
+        assert_eq!(written(|out| push_grouped(out, 12_345, Grouping::by('\u{202f}'))), "12\u{202f}345");
+    }
+
+    #[test]
+    fn a_language_may_leave_four_digits_together() {
+        for (number, expected) in
+            [(999, "999"), (9_999, "9999"), (10_000, "10.000"), (1_000_000, "1.000.000")]
+        {
+            let written = written(|out| push_grouped(out, number, Grouping::from_five_digits('.')));
+            assert_eq!(written, expected);
+        }
     }
 
     #[test]

@@ -37,10 +37,10 @@ pub(super) fn spans(view: &View) -> String {
     html.raw("<p data-headcount-block hidden>");
     for (at, row) in view.rows.iter().enumerate() {
         html.raw(if at > 0 { "<br>\n" } else { "" });
-        html.text(view.language.label(*row, view.theme, view.total));
-        html.raw(": <span data-headcount=\"").text(row.as_str()).raw("\"></span>");
+        html.text(view.language.label(*row, view.theme, view.total)).text(view.language.colon);
+        html.raw("<span data-headcount=\"").text(row.as_str()).raw("\"></span>");
         let unit = view.language.unit(*row, view.total);
-        html.raw(if unit.is_empty() { "" } else { " " }).text(unit);
+        html.raw(if unit.is_empty() { "" } else { view.language.before_unit }).text(unit);
     }
     html.raw("</p>");
     String::from_utf8(html.0).expect("is made of whole strings")
@@ -83,6 +83,8 @@ impl Html {
     }
 
     fn paragraph(&mut self, view: &View, lines: &[Line], window: &str) {
+        let colon = view.language.colon.trim_end();
+        let blank = &view.language.colon[colon.len()..];
         self.raw(match view.theme {
             Theme::Odometer => "<p class=\"headcount headcount-odometer\"",
             Theme::Plain | Theme::Table => "<p class=\"headcount\"",
@@ -94,7 +96,11 @@ impl Html {
             if line.row == Row::Online {
                 self.raw(" role=\"status\" aria-live=\"polite\" aria-atomic=\"true\"");
             }
-            self.raw("><span class=\"headcount-label\">").text(line.label).raw(":</span> ");
+            self.raw("><span class=\"headcount-label\">")
+                .text(line.label)
+                .text(colon)
+                .raw("</span>")
+                .raw(blank);
             self.number(line, window);
             if view.theme == Theme::Odometer {
                 push_wheels(&mut self.0, &line.number);
@@ -124,12 +130,17 @@ impl Html {
         if line.row == Row::Online {
             self.raw(" title=\"").text(window).raw("\"");
         }
-        self.raw(">").text(&line.number).raw("</span>")
+        // Whatever stands between its groups, a number is read from left to right.
+        self.raw(if line.language.is_rtl() { " dir=\"ltr\">" } else { ">" });
+        self.text(&line.number).raw("</span>")
     }
 
     fn unit(&mut self, line: &Line) -> &mut Html {
         if !line.unit.is_empty() {
-            self.raw(" <span class=\"headcount-unit\">").text(line.unit).raw("</span>");
+            self.raw(line.language.before_unit)
+                .raw("<span class=\"headcount-unit\">")
+                .text(line.unit)
+                .raw("</span>");
         }
         self
     }

@@ -1,13 +1,15 @@
 //! The numbers as JSON: the data snippet, and the reply of every beacon.
 //!
-//! This is on the way of a beacon, so it is written by hand into the caller's buffer: no formatting
-//! machinery, no allocation but the buffer's own. Keys and their order are public.
+//! This is on the way of a beacon, so it is written by hand: no formatting machinery, no allocation but
+//! the buffer's own, and what all replies of a moment share is rendered once. Keys and their order are
+//! public.
 
 use super::Format;
 use super::escape::{push_grouped, push_json, push_number};
+use super::grouping::Grouping;
 use super::line::value;
 use super::view::{Row, View};
-use crate::words::{Numbers, Tally};
+use crate::words::{Figure, Numbers, PageNumbers, Tally};
 
 pub(super) static FORMAT: Format = Format {
     extension: "json",
@@ -33,36 +35,79 @@ pub enum Outcome<'a> {
     },
 }
 
-/// The longest reply of a site with eight-digit numbers and a page of 200 bytes fits without growing.
-const REPLY_BYTES: usize = 1_536;
+/// The longest reply of a site with eight-digit numbers and a page of 200 bytes fits without growing, and
+/// allocators have blocks of this very size.
+const REPLY_BYTES: usize = 2_048;
 
-pub(super) fn render(numbers: &Numbers, view: &View) -> Vec<u8> {
+/// The numbers of a site as every reply of one moment shows them. A page's own stand between the two
+/// parts and at the end of the second, so that replies of one turn share the rest.
+#[derive(Debug)]
+pub struct Rendered {
+    numbers: Vec<u8>,
+    text: Vec<u8>,
+    grouping: Grouping,
+    total: Figure,
+}
+
+fn render(numbers: &Numbers, view: &View) -> Vec<u8> {
     let mut out = Vec::with_capacity(REPLY_BYTES);
-    push_numbers(&mut out, numbers, view);
+    Rendered::of(numbers, view).push(&mut out, numbers.page.as_ref());
     out.extend_from_slice(b"}\n");
     out
 }
 
-/// Appends the reply of a beacon: the numbers, and what became of it.
-pub fn write_reply(out: &mut Vec<u8>, numbers: &Numbers, view: &View, outcome: Outcome<'_>) {
-    out.reserve(REPLY_BYTES);
-    push_numbers(out, numbers, view);
-    match outcome {
-        Outcome::Counted => out.extend_from_slice(b",\"counted\":true"),
-        Outcome::NotCounted { reason, remedy } => {
-            out.extend_from_slice(b",\"counted\":false,\"reason\":");
-            push_json(out, reason);
-            if !remedy.is_empty() {
-                out.extend_from_slice(b",\"remedy\":");
-                push_json(out, remedy);
+impl Rendered {
+    /// Renders everything but the page.
+    #[must_use]
+    pub fn of(numbers: &Numbers, view: &View) -> Rendered {
+        let mut rendered = Rendered {
+            numbers: Vec::with_capacity(REPLY_BYTES),
+            text: Vec::with_capacity(REPLY_BYTES),
+            grouping: view.grouping,
+            total: view.total,
+        };
+        push_numbers(&mut rendered.numbers, numbers);
+        push_text(&mut rendered.text, numbers, view);
+        rendered
+    }
+
+    /// The reply of a beacon: these numbers, those of its page, and what became of it.
+    #[must_use]
+    pub fn reply(&self, page: Option<&PageNumbers>, outcome: Outcome<'_>) -> Vec<u8> {
+        let mut out = Vec::with_capacity(REPLY_BYTES);
+        self.push(&mut out, page);
+        match outcome {
+            Outcome::Counted => out.extend_from_slice(b",\"counted\":true"),
+            Outcome::NotCounted { reason, remedy } => {
+                out.extend_from_slice(b",\"counted\":false,\"reason\":");
+                push_json(&mut out, reason);
+                if !remedy.is_empty() {
+                    out.extend_from_slice(b",\"remedy\":");
+                    push_json(&mut out, remedy);
+                }
             }
         }
+        out.extend_from_slice(b"}\n");
+        out
     }
-    out.extend_from_slice(b"}\n");
+
+    /// Everything but the closing brace.
+    fn push(&self, out: &mut Vec<u8>, page: Option<&PageNumbers>) {
+        out.extend_from_slice(&self.numbers);
+        if let Some(page) = page {
+            push_page(out, page);
+        }
+        out.extend_from_slice(&self.text);
+        if let Some(page) = page {
+            out.extend_from_slice(b",\"page\":\"");
+            push_grouped(out, self.total.of(Tally { views: page.views, visits: page.visits }), self.grouping);
+            out.push(b'"');
+        }
+        out.push(b'}');
+    }
 }
 
-/// Everything but the closing brace.
-fn push_numbers(out: &mut Vec<u8>, numbers: &Numbers, view: &View) {
+fn push_numbers(out: &mut Vec<u8>, numbers: &Numbers) {
     // A site id holds nothing that JSON escapes.
     out.extend_from_slice(b"{\"site\":\"");
     out.extend_from_slice(numbers.site.as_str().as_bytes());
@@ -83,8 +128,6 @@ fn push_numbers(out: &mut Vec<u8>, numbers: &Numbers, view: &View) {
     push_span(out, b"},\"last_hour\":{\"views\":", numbers.last_hour);
     push_span(out, b"},\"last_24_hours\":{\"views\":", numbers.last_24_hours);
     push_peak(out, numbers);
-    push_page(out, numbers);
-    push_text(out, numbers, view);
 }
 
 /// Appends `opening`, which ends where the views stand, and leaves the object open.
@@ -113,8 +156,7 @@ fn push_peak(out: &mut Vec<u8>, numbers: &Numbers) {
     out.push(b'}');
 }
 
-fn push_page(out: &mut Vec<u8>, numbers: &Numbers) {
-    let Some(page) = &numbers.page else { return };
+fn push_page(out: &mut Vec<u8>, page: &PageNumbers) {
     out.extend_from_slice(b",\"page\":{\"path\":");
     push_json(out, page.path.as_str());
     push_span(out, b",\"views\":", Tally { views: page.views, visits: page.visits });
@@ -123,37 +165,36 @@ fn push_page(out: &mut Vec<u8>, numbers: &Numbers) {
     out.push(b'}');
 }
 
+/// The rows in words, without the page's, which would stand last, and without the closing brace.
 fn push_text(out: &mut Vec<u8>, numbers: &Numbers, view: &View) {
     out.extend_from_slice(b",\"text\":{");
-    for row in Row::ALL {
+    let rows = Row::ALL.into_iter().filter(|row| *row != Row::Page);
+    for (n, row) in rows.enumerate() {
         let Some(value) = value(row, numbers, view) else { continue };
-        // The first row is always known, so every later one follows a comma.
-        out.extend_from_slice(if row == Row::ALL[0] { b"\"" } else { b",\"" });
+        out.extend_from_slice(if n == 0 { b"\"" } else { b",\"" });
         out.extend_from_slice(row.as_str().as_bytes());
         out.extend_from_slice(b"\":\"");
         // The view promises a separator that JSON need not escape.
         push_grouped(out, value, view.grouping);
         out.push(b'"');
     }
-    out.push(b'}');
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
+    use super::super::grouping::Grouping;
     use super::super::tests::{numbers, numbers_with_page, view};
     use super::*;
-    use crate::words::{Figure, PageNumbers, PagePath};
+    use crate::words::PagePath;
 
     fn parsed(bytes: &[u8]) -> Value {
         serde_json::from_slice(bytes).expect("is JSON")
     }
 
     fn reply(numbers: &Numbers, outcome: Outcome<'_>) -> Vec<u8> {
-        let mut out = Vec::new();
-        write_reply(&mut out, numbers, &view(&[]), outcome);
-        out
+        Rendered::of(numbers, &view(&[])).reply(numbers.page.as_ref(), outcome)
     }
 
     #[test]
@@ -212,7 +253,7 @@ mod tests {
 
     #[test]
     fn text_counts_what_the_site_calls_its_total() {
-        let view = View { total: Figure::Views, grouping: Some('.'), ..view(&[]) };
+        let view = View { total: Figure::Views, grouping: Grouping::by('.'), ..view(&[]) };
         let json = parsed(&render(&numbers_with_page(), &view));
         assert_eq!(json["text"]["total"], "4.021.877");
         assert_eq!(json["text"]["today"], "5.120");
@@ -243,8 +284,7 @@ mod tests {
 
     #[test]
     fn the_largest_numbers_do_not_make_the_buffer_grow() {
-        let mut out = Vec::new();
-        write_reply(&mut out, &numbers_with_page(), &view(&[]), Outcome::Counted);
+        let out = reply(&numbers_with_page(), Outcome::Counted);
         assert_eq!(out.capacity(), REPLY_BYTES);
     }
 }

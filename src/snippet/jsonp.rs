@@ -23,7 +23,7 @@ pub(super) static FORMAT: Format = Format {
 };
 
 fn render(numbers: &Numbers, view: &View) -> Vec<u8> {
-    let json = String::from_utf8(json::render(numbers, view)).expect("is made of whole strings");
+    let json = String::from_utf8((json::FORMAT.render)(numbers, view)).expect("is made of whole strings");
     let callback = view.callback.as_deref().unwrap_or_default();
     let literal = script_literal(json.trim_end());
     format!("/**/{callback}({literal});\n").into_bytes()

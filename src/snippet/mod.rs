@@ -1,28 +1,32 @@
 //! Snippets: numbers become the block that a footer shows, in one of several formats; and badges.
 //!
-//! A format is one file and one entry in [`FORMATS`] or [`BADGES`], a language is one entry in `language.rs`. What
-//! to show and how is a [`View`], parsed from a query at the door; rendering it cannot fail. Whatever
-//! is written is escaped for its format, and the same numbers and view give the same bytes. The room
-//! knows no request, no cache and no clock.
+//! A format is one file and one entry in [`FORMATS`] or [`BADGES`], a language is one file and one entry
+//! in `languages/mod.rs`. What to show and how is a [`View`], parsed from a query at the door; rendering
+//! it cannot fail. Whatever is written is escaped for its format, and the same numbers and view give
+//! the same bytes. The room knows no request, no cache and no clock.
 
 mod badge;
 mod callback;
 mod escape;
+mod grouping;
 mod html;
 mod json;
 mod jsonp;
 mod language;
+mod languages;
 mod line;
 mod odometer;
 mod picture;
+mod plural;
 mod svg;
 mod text;
 mod view;
 
 pub use badge::{BADGES, Badge};
-pub use json::{Outcome, write_reply};
+pub use grouping::Grouping;
+pub use json::{Outcome, Rendered};
 pub use language::Language;
-pub use view::{Row, Theme, View, ViewError};
+pub use view::{Row, Theme, View, ViewError, page_language};
 
 use std::hash::{Hash, Hasher};
 
@@ -188,50 +192,70 @@ mod tests {
         );
     }
 
+    /// One golden file for all languages, a section each.
+    fn golden_of_languages(name: &str, rendered: impl Fn(&'static str) -> Vec<u8>) {
+        let mut all = Vec::new();
+        for tag in Language::tags() {
+            all.extend_from_slice(format!("==== {tag} ====\n").as_bytes());
+            all.extend_from_slice(&rendered(tag));
+        }
+        golden(name, &all);
+    }
+
     #[test]
     fn every_format_theme_and_language_equals_its_golden_file() {
         for format in FORMATS {
-            for language in ["vi", "en"] {
-                for style in Theme::ALL.map(Theme::as_str) {
-                    // Data is the same in every theme, and a picture is that of the svg.
-                    let is_same = style != "plain" && ["json", "js"].contains(&format.extension);
-                    if is_same || format.slow {
-                        continue;
-                    }
-                    let view = view(&[("lang", language), ("style", style), ("callback", "show")]);
-                    let name = format!("{style}.{language}.{}", format.extension);
-                    golden(&name, &(format.render)(&numbers(), &view));
-                }
+            // Data is the same in every theme, and a picture is that of the svg.
+            let styles: &[&str] = match format.extension {
+                _ if format.slow => continue,
+                "json" | "js" => &["plain"],
+                "txt" => &["plain", "table"],
+                _ => &["plain", "table", "odometer"],
+            };
+            for style in styles {
+                golden_of_languages(&format!("{style}.{}", format.extension), |tag| {
+                    let query = [("lang", tag), ("style", style), ("callback", "show")];
+                    (format.render)(&numbers(), &view(&query))
+                });
             }
         }
     }
 
+    /// The rows that no theme shows unless it is asked to.
+    const RARE: &str = "last_hour,last_24_hours,peak_online,page";
+
     #[test]
-    fn frames_and_pages_equal_their_golden_files() {
-        let page = view(&[("page", "/tin-tuc"), ("callback", "show")]);
-        for format in FORMATS.into_iter().filter(|format| !format.slow) {
-            let name = format!("page.vi.{}", format.extension);
-            golden(&name, &(format.render)(&numbers_with_page(), &page));
+    fn frames_pages_and_rare_rows_equal_their_golden_files() {
+        let page = [("page", "/tin-tuc"), ("rows", RARE), ("callback", "show")];
+        for format in [&html::FORMAT, &svg::FORMAT, &text::FORMAT] {
+            golden_of_languages(&format!("page.{}", format.extension), |tag| {
+                (format.render)(&numbers_with_page(), &view(&[&page[..], &[("lang", tag)]].concat()))
+            });
         }
-        for language in ["vi", "en"] {
-            let view = view(&[("frame", ""), ("lang", language)]);
-            golden(&format!("frame.{language}.html"), &(html::FORMAT.render)(&numbers(), &view));
+        for format in [&json::FORMAT, &jsonp::FORMAT] {
+            golden(
+                &format!("page.{}", format.extension),
+                &(format.render)(&numbers_with_page(), &view(&page)),
+            );
         }
-        let wheels = view(&[("frame", ""), ("style", "odometer")]);
-        golden("frame-odometer.vi.html", &(html::FORMAT.render)(&numbers(), &wheels));
+        for (name, style) in [("frame.html", "plain"), ("frame-odometer.html", "odometer")] {
+            golden_of_languages(name, |tag| {
+                (html::FORMAT.render)(&numbers(), &view(&[("lang", tag), ("style", style), ("frame", "")]))
+            });
+        }
     }
 
     #[test]
     fn badges_equal_their_golden_files() {
         for format in BADGES.into_iter().filter(|format| !format.slow) {
-            for language in ["vi", "en"] {
-                for style in ["flat", "classic"] {
-                    let query = [("lang", language), ("style", style)];
+            golden_of_languages(&format!("badge.{}", format.extension), |tag| {
+                let rendered = ["flat", "classic"].map(|style| {
+                    let query = [("lang", tag), ("style", style)];
                     let badge = Badge::parse(query, &site(LanguageChoice::Auto), None).expect("a good query");
-                    let name = format!("badge-{style}.{language}.{}", format.extension);
-                    golden(&name, &(format.render)(&numbers(), &badge));
-                }
-            }
+                    (format.render)(&numbers(), &badge)
+                });
+                rendered.concat()
+            });
         }
     }
 
@@ -244,6 +268,25 @@ mod tests {
             "parameter \"callback\" is missing; add ?callback=show, where show is the function of your page \
              that takes the numbers"
         );
+    }
+
+    #[test]
+    fn sites_that_count_views_equal_their_golden_file() {
+        golden_of_languages("views.html", |tag| {
+            let rendered = ["plain", "table"].map(|style| {
+                let view = view(&[("lang", tag), ("style", style), ("rows", "total")]);
+                (html::FORMAT.render)(&numbers(), &View { total: Figure::Views, ..view })
+            });
+            rendered.concat()
+        });
+    }
+
+    #[test]
+    fn data_is_the_same_in_every_theme() {
+        for format in [&json::FORMAT, &jsonp::FORMAT] {
+            let data = |style| (format.render)(&numbers(), &view(&[("style", style), ("callback", "show")]));
+            assert!(Theme::ALL.map(Theme::as_str).into_iter().all(|style| data(style) == data("plain")));
+        }
     }
 
     #[test]

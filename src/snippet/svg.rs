@@ -4,6 +4,10 @@
 //! presentation attributes, so a policy that blocks the style block costs the dark colours alone. Labels
 //! are set from the start edge and numbers from the end edge: fonts differ between readers, and the
 //! gap between the two takes up what the estimate of the text's width got wrong.
+//!
+//! Where text runs from right to left, the edges change places by hand: some renderers know neither
+//! `direction` nor that it turns `text-anchor` around. A test of the languages sees to it that their
+//! words read the same without it.
 
 use super::escape::{push_markup, push_number};
 use super::line::{Line, lines};
@@ -40,8 +44,9 @@ const GAP_PX: u32 = 26;
 const CAPTION_PX: u32 = 38;
 /// From the middle of a row down to the baseline of its text.
 const BASELINE_PX: u32 = 5;
-/// Before the number of people online.
-const DOT: &str = "\u{25cf}";
+/// Before the number of people online: a bullet, since fonts for Latin have one, and so its size does not
+/// depend on the language.
+const DOT: &str = "\u{2022}";
 
 pub(super) fn render(numbers: &Numbers, view: &View) -> Vec<u8> {
     let lines = lines(numbers, view);
@@ -66,15 +71,34 @@ pub(super) fn render(numbers: &Numbers, view: &View) -> Vec<u8> {
 }
 
 /// The measures of a card.
-#[expect(clippy::struct_field_names, reason = "the unit stands in the name")]
 struct Card {
     width_px: u32,
     height_px: u32,
     row_px: u32,
     first_row_px: u32,
     /// Where labels begin and numbers end.
-    start_px: u32,
-    end_px: u32,
+    start: Edge,
+    end: Edge,
+}
+
+/// An edge that texts are set from.
+#[derive(Clone, Copy)]
+pub(super) struct Edge {
+    px: u32,
+    /// The `text-anchor` of what is set from it.
+    anchor: &'static str,
+}
+
+impl Edge {
+    /// What begins here runs to the right.
+    pub(super) fn left(px: u32) -> Edge {
+        Edge { px, anchor: "start" }
+    }
+
+    /// What ends here comes from the left.
+    pub(super) fn right(px: u32) -> Edge {
+        Edge { px, anchor: "end" }
+    }
 }
 
 impl Card {
@@ -88,14 +112,18 @@ impl Card {
         // The dot and the blanks around it are as wide as two digits.
         let dot = text_px("00");
         let wanted = labels + GAP_PX + dot + values;
-        let caption = if view.theme == Theme::Table { text_px(view.language.caption(view.total)) } else { 0 };
+        // A caption is bold, and no gap takes up what the estimate got wrong.
+        let caption = match view.theme {
+            Theme::Plain | Theme::Odometer => 0,
+            Theme::Table => text_px(view.language.caption(view.total)) * 6 / 5,
+        };
         let width_px = wanted.max(caption) + 2 * PAD_X_PX;
         let count = u32::try_from(lines.len()).unwrap_or(u32::MAX);
         let bottom_px = if view.theme == Theme::Table { 6 } else { PAD_Y_PX };
-        let edges = (PAD_X_PX, width_px - PAD_X_PX);
-        let (start_px, end_px) = if view.language.direction == "rtl" { (edges.1, edges.0) } else { edges };
+        let (left, right) = (Edge::left(PAD_X_PX), Edge::right(width_px - PAD_X_PX));
+        let (start, end) = if view.language.is_rtl() { (right, left) } else { (left, right) };
         let height_px = top_px + count.saturating_mul(row_px) + bottom_px;
-        Card { width_px, height_px, row_px, first_row_px: top_px, start_px, end_px }
+        Card { width_px, height_px, row_px, first_row_px: top_px, start, end }
     }
 }
 
@@ -106,18 +134,25 @@ pub(super) fn text_px(text: &str) -> u32 {
 }
 
 /// The width of a character in hundredths of the font's size. Vietnamese letters are as wide as the
-/// letters under their marks.
+/// letters under their marks; marks that are characters of their own take no room.
 fn em_hundredths(c: char) -> u32 {
     match c {
         'i' | 'j' | 'l' | 'I' | 'í' | 'ì' | 'ỉ' | 'ĩ' | 'ị' | '.' | ',' | ':' | ';' | '\'' | '|' | ' '
         | '\u{a0}' | '\u{202f}' => 30,
         'f' | 't' | 'r' | '(' | ')' | '-' => 40,
-        'm' | 'w' | 'M' | 'W' => 92,
-        '\u{300}'..='\u{36f}' => 0,
+        'm' | 'w' | 'M' | 'W' | 'ж' | 'м' | 'ф' | 'ш' | 'щ' | 'ы' | 'ю' => 92,
+        'Ж' | 'М' | 'Ф' | 'Ш' | 'Щ' | 'Ы' | 'Ю' => 105,
+        c if is_mark(c) => 0,
         '\u{1100}'.. if !('\u{1e00}'..='\u{20cf}').contains(&c) => 105,
         c if c.is_uppercase() => 70,
         _ => 59,
     }
+}
+
+/// Whether a character stands above or below another one: marks of Latin, Arabic and Thai letters.
+fn is_mark(c: char) -> bool {
+    matches!(c, '\u{300}'..='\u{36f}' | '\u{64b}'..='\u{65f}')
+        || matches!(c, '\u{e31}' | '\u{e34}'..='\u{e3a}' | '\u{e47}'..='\u{e4e}')
 }
 
 /// A buffer that tells markup from text: text is always escaped.
@@ -144,7 +179,7 @@ impl Svg {
         self.raw("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"").px(width_px);
         self.raw("\" height=\"").px(height_px).raw("\" viewBox=\"0 0 ").px(width_px);
         self.raw(" ").px(height_px).raw("\" role=\"img\" aria-labelledby=\"").raw(named_by).raw("\" lang=\"");
-        self.text(view.language.tag).raw("\" direction=\"").text(view.language.direction).raw("\">\n")
+        self.text(view.language.tag).raw("\" direction=\"ltr\">\n")
     }
 
     /// What the image shows, in words.
@@ -168,7 +203,7 @@ impl Svg {
     }
 
     fn caption(&mut self, card: &Card, view: &View) {
-        self.raw("<text class=\"caption\" x=\"").px(card.start_px).raw("\" y=\"25\"");
+        self.raw("<text class=\"caption\"").at(card.start, 25);
         self.raw(" font-weight=\"600\" fill=\"#1f1d1a\">")
             .text(view.language.caption(view.total))
             .raw("</text>\n");
@@ -182,20 +217,37 @@ impl Svg {
 
     fn row(&mut self, card: &Card, line: &Line, top_px: u32) {
         let y = top_px + card.row_px / 2 + BASELINE_PX;
-        self.raw("<text class=\"label\" x=\"").px(card.start_px).raw("\" y=\"").px(y);
-        self.raw("\" fill=\"#5f5a51\">").text(line.label).raw("</text>");
-        self.raw("<text x=\"").px(card.end_px).raw("\" y=\"").px(y).raw("\" text-anchor=\"end\">");
-        if line.row == Row::Online {
-            self.raw("<tspan class=\"dot\" font-size=\"10\" dy=\"-1\" fill=\"#0b7a5b\">").raw(DOT);
-            self.raw("</tspan><tspan dy=\"1\"> </tspan>");
+        self.raw("<text class=\"label\"").at(card.start, y);
+        self.raw(" fill=\"#5f5a51\">").text(line.label).raw("</text>");
+        self.raw("<text").at(card.end, y).raw(">");
+        // The dot stands before the number: on its right where text runs from right to left.
+        let is_online = line.row == Row::Online;
+        if is_online && !line.language.is_rtl() {
+            self.dot().raw("<tspan dy=\"-4\"> </tspan>");
         }
         self.raw("<tspan class=\"number\" font-weight=\"600\" fill=\"#1f1d1a\">")
             .text(&line.number)
             .raw("</tspan>");
         if !line.unit.is_empty() {
-            self.raw("<tspan class=\"unit\" fill=\"#5f5a51\"> ").text(line.unit).raw("</tspan>");
+            self.raw("<tspan class=\"unit\" fill=\"#5f5a51\">").raw(line.language.before_unit);
+            self.text(line.unit).raw("</tspan>");
+        }
+        if is_online && line.language.is_rtl() {
+            self.raw(" ").dot();
         }
         self.raw("</text>\n");
+    }
+
+    /// What marks the people online; what follows has to come up again by four pixels.
+    pub(super) fn dot(&mut self) -> &mut Svg {
+        self.raw("<tspan class=\"dot\" font-size=\"26\" dy=\"4\" fill=\"#0b7a5b\">").raw(DOT);
+        self.raw("</tspan>")
+    }
+
+    /// The attributes of a text that is set from an edge.
+    pub(super) fn at(&mut self, edge: Edge, y_px: u32) -> &mut Svg {
+        self.raw(" x=\"").px(edge.px).raw("\" y=\"").px(y_px).raw("\" text-anchor=\"").raw(edge.anchor);
+        self.raw("\"")
     }
 }
 
@@ -240,6 +292,27 @@ mod tests {
     fn letters_with_vietnamese_marks_are_as_wide_as_without() {
         assert_eq!(text_px("Số lượt truy cập"), text_px("So luot truy cap"));
         assert_eq!(text_px("nghỉ"), text_px("nghi"));
+    }
+
+    #[test]
+    fn marks_of_other_scripts_take_no_room_and_full_width_letters_take_all_of_theirs() {
+        assert_eq!(text_px("ผู้"), text_px("ผ"));
+        assert_eq!(text_px("ثوانٍ"), text_px("ثوان"));
+        assert!(text_px("访问统计") >= 4 * FONT_PX && text_px("방문 통계") >= 4 * FONT_PX);
+    }
+
+    #[test]
+    fn words_from_right_to_left_begin_at_the_right_edge_and_numbers_end_at_the_left() {
+        let svg = svg(&[("lang", "ar")]);
+        let right =
+            Card::around(&lines(&numbers(), &view(&[("lang", "ar")])), &view(&[("lang", "ar")])).start;
+        assert_eq!(svg.matches("text-anchor=\"end\" fill=\"#5f5a51\">").count(), 2);
+        assert!(svg.contains(&format!("<text class=\"label\" x=\"{}\"", right.px)));
+        assert!(
+            svg.contains("<text x=\"16\" y=\"53\" text-anchor=\"start\"><tspan class=\"number\""),
+            "{svg}"
+        );
+        assert!(svg.contains(" direction=\"ltr\">"), "within a page of that direction too");
     }
 
     #[test]

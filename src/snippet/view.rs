@@ -1,13 +1,14 @@
 //! The view: what to show of the numbers, and how, parsed from a snippet's query.
 //!
 //! `rows`, `lang`, `style`, `page`, `callback` and `scale` are checked and refused with what is allowed;
-//! `frame` is a flag; `page_lang` is the page's own language as the script found it, a hint that may be unknown. All
-//! other parameters belong to somebody else and are ignored. A page is kept as it was given: which
-//! page that is, the caller decides by the one folding rule.
+//! `frame` is a flag; `page_lang` is the page's own language as the script found it, a hint that may be
+//! unknown. All other parameters belong to somebody else and are ignored. A page is kept as it was
+//! given: which page that is, the caller decides by the one folding rule.
 
 use std::borrow::Cow;
 
 use super::callback;
+use super::grouping::Grouping;
 use super::language::Language;
 use crate::sites::{LanguageChoice, Site};
 use crate::words::Figure;
@@ -132,9 +133,8 @@ impl Theme {
 pub struct View {
     /// The words.
     pub language: &'static Language,
-    /// What stands between groups of three digits; nothing when `None`. Never a character that markup
-    /// or JSON would have to escape.
-    pub grouping: Option<char>,
+    /// How digits are grouped.
+    pub grouping: Grouping,
     /// What the rows count.
     pub total: Figure,
     /// How they are laid out.
@@ -184,10 +184,11 @@ pub enum ViewError {
 const PAGE_BYTES_MAX: usize = 4_096;
 
 impl View {
-    /// The default block of `site`, for a browser that likes `accept_language`. Allocates nothing.
+    /// The default block of `site` on a page in `page_language` (a tag; may be unknown), for a browser
+    /// that likes `accept_language`. Allocates nothing.
     #[must_use]
-    pub fn of(site: &Site, accept_language: Option<&str>) -> View {
-        View::in_language(site, language_of(site, None, accept_language))
+    pub fn of(site: &Site, page_language: Option<&str>, accept_language: Option<&str>) -> View {
+        View::in_language(site, language_of(site, page_language, accept_language))
     }
 
     /// What a query (names and values, already percent-decoded) wants to see of `site`.
@@ -202,8 +203,11 @@ impl View {
         let asked = Asked::gather(query)?;
         let language = match asked.lang {
             None | Some("") => language_of(site, asked.page_lang, accept_language),
-            Some(tag) => Language::find(tag)
-                .ok_or_else(|| not_allowed("lang", tag, Language::tags().collect::<Vec<_>>().join(", ")))?,
+            Some("auto") => reader_language(asked.page_lang, accept_language),
+            Some(tag) => Language::find(tag).ok_or_else(|| {
+                let known: Vec<_> = std::iter::once("auto").chain(Language::tags()).collect();
+                not_allowed("lang", tag, known.join(", "))
+            })?,
         };
         let theme = asked.style.map_or(Ok(Theme::Plain), theme_of)?;
         let page = asked.page.map(page_of).transpose()?;
@@ -225,10 +229,8 @@ impl View {
     }
 
     fn in_language(site: &Site, language: &'static Language) -> View {
-        let grouping = match site.digit_grouping.as_deref() {
-            None => language.digit_grouping,
-            Some(text) => text.chars().next().filter(|c| !c.is_control() && !"<>&\"\\".contains(*c)),
-        };
+        let grouping = site.digit_grouping.as_deref();
+        let grouping = grouping.map_or(language.digit_grouping, Grouping::configured);
         View {
             language,
             grouping,
@@ -241,6 +243,13 @@ impl View {
             scale: 1,
         }
     }
+}
+
+/// The language of the page that a beacon came from: `page_lang` of its query, as it stands there. No
+/// tag needs decoding; whatever else stands there is no language that we know.
+#[must_use]
+pub fn page_language(query: &str) -> Option<&str> {
+    query.split('&').find_map(|field| field.strip_prefix("page_lang="))
 }
 
 /// The parameters of a snippet, as they stand in a query.
@@ -280,13 +289,16 @@ impl<'q> Asked<'q> {
 }
 
 fn language_of(site: &Site, page: Option<&str>, accepted: Option<&str>) -> &'static Language {
-    let chosen = match &site.language {
-        LanguageChoice::Fixed(tag) => Language::find(tag),
-        LanguageChoice::Auto => {
-            page.and_then(Language::find).or_else(|| accepted.and_then(Language::accepted))
-        }
-    };
-    chosen.unwrap_or_else(Language::fallback)
+    match &site.language {
+        LanguageChoice::Fixed(tag) => Language::find(tag).unwrap_or_else(Language::fallback),
+        LanguageChoice::Auto => reader_language(page, accepted),
+    }
+}
+
+/// The language of the page, else of the browser.
+fn reader_language(page: Option<&str>, accepted: Option<&str>) -> &'static Language {
+    let page = page.and_then(Language::find);
+    page.or_else(|| accepted.and_then(Language::accepted)).unwrap_or_else(Language::fallback)
 }
 
 fn theme_of(style: &str) -> Result<Theme, ViewError> {
@@ -370,7 +382,11 @@ mod tests {
         );
         check_refused(&[("rows", "")], &format!("parameter \"rows\" is \"\"; allowed: {rows}"));
         check_refused(&[("rows", "total,total")], "parameter \"rows\" is \"total\"; allowed: each row once");
-        check_refused(&[("lang", "tlh")], "parameter \"lang\" is \"tlh\"; allowed: en, vi");
+        check_refused(
+            &[("lang", "tlh")],
+            "parameter \"lang\" is \"tlh\"; allowed: auto, en, vi, zh, zh-Hant, fr, de, es, pt, \
+             pt-PT, ja, ko, ru, th, id, ar",
+        );
         check_refused(
             &[("style", "neon")],
             "parameter \"style\" is \"neon\"; allowed: plain, table, odometer",
@@ -403,10 +419,30 @@ mod tests {
         };
         assert_eq!(tag(&[("lang", "en"), ("page_lang", "vi")], &fixed, Some("vi")), "en");
         assert_eq!(tag(&[("page_lang", "en")], &fixed, Some("en")), "vi");
+        assert_eq!(tag(&[("lang", "auto"), ("page_lang", "fr")], &fixed, Some("en")), "fr");
+        assert_eq!(tag(&[("lang", "auto")], &fixed, Some("ar-EG")), "ar");
         assert_eq!(tag(&[("page_lang", "vi-VN")], &auto, Some("en")), "vi");
-        assert_eq!(tag(&[("page_lang", "fr")], &auto, Some("vi")), "vi");
+        assert_eq!(tag(&[("page_lang", "tlh")], &auto, Some("vi")), "vi");
+        assert_eq!(tag(&[("page_lang", "fr")], &auto, Some("vi")), "fr");
         assert_eq!(tag(&[("lang", "")], &auto, Some("vi")), "vi");
         assert_eq!(tag(&[], &auto, None), "en");
+    }
+
+    #[test]
+    fn a_beacon_names_the_language_of_its_page_in_its_query() {
+        for (query, expected) in [
+            ("&page_lang=fr", Some("fr")),
+            ("s=vks&page_lang=", Some("")),
+            ("page_language=fr", None),
+            ("", None),
+        ] {
+            assert_eq!(page_language(query), expected, "{query}");
+        }
+        let auto = site(LanguageChoice::Auto);
+        let tag = |page, accepted| View::of(&auto, page, accepted).language.tag;
+        assert_eq!(tag(Some("fr-CA"), Some("vi")), "fr");
+        assert_eq!(tag(Some(""), Some("vi")), "vi");
+        assert_eq!(tag(Some("%66%72"), None), "en");
     }
 
     #[test]
@@ -422,12 +458,14 @@ mod tests {
     fn the_sites_own_grouping_wins_and_cannot_break_a_format() {
         let grouping = |text: &str| {
             let site = Site { digit_grouping: Some(text.to_owned()), ..site(LanguageChoice::Auto) };
-            View::of(&site, None).grouping
+            View::of(&site, Some("es"), None).grouping
         };
-        assert_eq!(grouping("."), Some('.'));
-        assert_eq!(grouping(""), None);
-        assert_eq!(grouping("\""), None);
-        assert_eq!(grouping("\u{202f}"), Some('\u{202f}'));
+        assert_eq!(grouping("."), Grouping::by('.'));
+        assert_eq!(grouping(""), Grouping::NONE);
+        assert_eq!(grouping("\""), Grouping::NONE);
+        assert_eq!(grouping("\u{202f}"), Grouping::by('\u{202f}'));
+        let own = View::of(&site(LanguageChoice::Auto), Some("es"), None).grouping;
+        assert_eq!(own, Grouping::from_five_digits('.'));
     }
 
     #[test]

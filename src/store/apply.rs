@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
-use super::{Halt, Sequence, Store, StoreError};
-use crate::rows::{DayVisitors, RowChanges, SiteChanges};
+use super::{Halt, Limits, Sequence, Store, StoreError, details};
+use crate::rows::{ByName, DayVisitors, RowChanges, SiteChanges};
 use crate::words::{Day, PagePath, SiteId, StreamId, Tally};
 
 impl Store {
@@ -13,7 +13,7 @@ impl Store {
     /// beginning: all of it or nothing. Every row that is touched gets the sequence that is returned.
     ///
     /// A page without a row gets one while its site has fewer than `pages_per_site`; otherwise it
-    /// counts for `(other)`, its day's row too.
+    /// counts for `(other)`, its day's row too. Values of a dimension likewise, by `details_per_day`.
     ///
     /// # Errors
     /// When an offset would go back, a number leaves 63 bits, or the file cannot be written.
@@ -22,19 +22,29 @@ impl Store {
         changes: &RowChanges,
         covered: &[(StreamId, u64)],
     ) -> Result<Sequence, StoreError> {
-        let pages_max = self.pages_per_site;
-        self.write("apply changed rows", |transaction| {
+        let limits = self.limits;
+        let (sequence, other) = self.write("apply changed rows", |transaction| {
             let sequence = next_sequence(transaction)?;
+            let mut other = 0;
             for (id, site_changes) in &changes.sites {
-                apply_site(transaction, id, site_changes, pages_max, sequence)?;
+                other += apply_site(transaction, id, site_changes, limits, sequence)?;
             }
             for (stream, offset) in covered {
                 if !set_offset(transaction, *stream, *offset)? {
                     return Err(Halt::Refused(StoreError::OffsetBack { stream: *stream, offset: *offset }));
                 }
             }
-            Ok(sequence)
-        })
+            Ok((sequence, other))
+        })?;
+        self.other_details += other;
+        Ok(sequence)
+    }
+
+    /// Views of this process life that were counted for `(other)` of some dimension, because the day had
+    /// `details_per_day` values of it already.
+    #[must_use]
+    pub fn other_details(&self) -> u64 {
+        self.other_details
     }
 
     /// How far the streams are contained in the rows, in bytes from their beginnings.
@@ -75,13 +85,14 @@ fn set_offset(connection: &Connection, stream: StreamId, offset: u64) -> rusqlit
     Ok(statement.execute(named_params! { ":stream": stream, ":applied": offset })? == 1)
 }
 
+/// Gives the views that found no row of their own in some dimension.
 fn apply_site(
     connection: &Connection,
     id: &SiteId,
     changes: &SiteChanges,
-    pages_max: u32,
+    limits: Limits,
     sequence: Sequence,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<u64> {
     let (number, pages) = add_to_site(connection, id, changes, sequence)?;
     let site = SiteRows { connection, number, sequence };
     for (day, tally) in &changes.days {
@@ -90,14 +101,16 @@ fn apply_site(
     for (minute, tally) in &changes.minutes {
         site.add_to_minute(*minute, *tally)?;
     }
-    let pages_now = site.add_to_pages(&changes.pages, pages, pages_max)?;
+    let pages_now = site.add_to_pages(&changes.pages, pages, limits.pages_per_site)?;
     if pages_now != pages {
         site.set_page_count(pages_now)?;
     }
     for (day, visitors) in &changes.visitors {
         site.set_visitors(*day, visitors)?;
     }
-    Ok(())
+    let rows = changes.details.rows();
+    let other = details::add(connection, number, &rows, limits.details_per_day, sequence)?;
+    Ok(other + changes.details.overflowed())
 }
 
 /// Adds to the site's own row, making it if need be; gives its number and how many pages it has.
@@ -116,7 +129,8 @@ fn add_to_site(
             ":visits": counted.visits,
             ":peak_online": changes.peak.map_or(0, |(count, _)| count),
             ":peak_at": changes.peak.map(|(_, at)| at),
-            ":beacon_at": changes.last_beacon,
+            ":first_beacon_at": changes.first_beacon,
+            ":last_beacon_at": changes.last_beacon,
             ":sequence": sequence,
         },
         |row| Ok((row.get(0)?, row.get(1)?)),
@@ -152,32 +166,26 @@ impl SiteRows<'_> {
     }
 
     /// Adds to pages and their days. `own` pages have rows before; how many have is given back.
-    fn add_to_pages(
-        &self,
-        pages: &BTreeMap<(Day, PagePath), Tally>,
-        mut own: u32,
-        own_max: u32,
-    ) -> rusqlite::Result<u32> {
+    fn add_to_pages(&self, pages: &ByName<Day>, mut own: u32, own_max: u32) -> rusqlite::Result<u32> {
         // Gathered, because a flood of invented pages all ends here.
         let mut other: BTreeMap<Day, Tally> = BTreeMap::new();
-        for ((day, path), tally) in pages {
-            let page = match self.add_to_page(path, *tally)? {
-                None if path.as_str() != PagePath::OTHER && own < own_max => {
+        for (day, path, tally) in pages.sorted() {
+            let page = match self.add_to_page(path, tally)? {
+                None if path != PagePath::OTHER && own < own_max => {
                     own += 1;
-                    Some(self.insert_page(path, *tally)?)
+                    Some(self.insert_page(path, tally)?)
                 }
                 known => known,
             };
             match page {
-                Some(page) => self.add_to_page_day(*day, page, *tally)?,
-                None => *other.entry(*day).or_default() += *tally,
+                Some(page) => self.add_to_page_day(day, page, tally)?,
+                None => *other.entry(day).or_default() += tally,
             }
         }
-        let path = PagePath::other();
         for (day, tally) in other {
-            let page = match self.add_to_page(&path, tally)? {
+            let page = match self.add_to_page(PagePath::OTHER, tally)? {
                 Some(page) => page,
-                None => self.insert_page(&path, tally)?,
+                None => self.insert_page(PagePath::OTHER, tally)?,
             };
             self.add_to_page_day(day, page, tally)?;
         }
@@ -185,15 +193,15 @@ impl SiteRows<'_> {
     }
 
     /// Adds to a page that has a row, and gives the row's number.
-    fn add_to_page(&self, path: &PagePath, tally: Tally) -> rusqlite::Result<Option<i64>> {
+    fn add_to_page(&self, path: &str, tally: Tally) -> rusqlite::Result<Option<i64>> {
         self.change_page(include_str!("sql/add_to_page.sql"), path, tally).optional()
     }
 
-    fn insert_page(&self, path: &PagePath, tally: Tally) -> rusqlite::Result<i64> {
+    fn insert_page(&self, path: &str, tally: Tally) -> rusqlite::Result<i64> {
         self.change_page(include_str!("sql/insert_page.sql"), path, tally)
     }
 
-    fn change_page(&self, sql: &str, path: &PagePath, tally: Tally) -> rusqlite::Result<i64> {
+    fn change_page(&self, sql: &str, path: &str, tally: Tally) -> rusqlite::Result<i64> {
         self.connection.prepare_cached(sql)?.query_row(
             named_params! {
                 ":site": self.number,
@@ -433,6 +441,10 @@ mod tests {
                 include_str!("sql/set_offset.sql"),
                 include_str!("sql/delete_page_day.sql"),
                 include_str!("sql/delete_minute.sql"),
+                include_str!("sql/add_to_detail_day.sql"),
+                include_str!("sql/insert_detail_day.sql"),
+                include_str!("sql/count_detail_day.sql"),
+                include_str!("sql/delete_detail_day.sql"),
             ] {
                 let plan = plan(&store.connection, sql);
                 assert!(plan.iter().all(|step| !step.contains("SCAN")), "{sql}{plan:?}");
@@ -440,6 +452,8 @@ mod tests {
             for (sql, key) in [
                 (include_str!("sql/find_old_page_days.sql"), "(site=? AND day<?)"),
                 (include_str!("sql/find_old_minutes.sql"), "(site=? AND minute<?)"),
+                (include_str!("sql/find_old_detail_days.sql"), "(site=? AND day<?)"),
+                (include_str!("sql/count_detail_day.sql"), "(site=? AND day=? AND dimension=?)"),
                 (include_str!("sql/delete_page_day.sql"), "(site=? AND day=? AND page=?)"),
             ] {
                 let plan = plan(&store.connection, sql);

@@ -33,7 +33,7 @@ pub fn put_streams(path: &Path, streams: &[(StreamId, Vec<u8>)]) -> Result<(), S
 /// # Errors
 /// When the file is no backup of headcount, is of a newer schema, or cannot be written.
 pub fn take_streams(path: &Path) -> Result<Vec<(StreamId, Vec<u8>)>, StoreError> {
-    drop(schema::open_read_only(path)?);
+    schema::check(path)?;
     let take = || {
         let mut connection = Connection::open(path)?;
         let transaction = connection.transaction()?;

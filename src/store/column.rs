@@ -10,6 +10,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRe
 
 use super::Sequence;
 use super::adjust::Reason;
+use crate::details::Dimension;
 use crate::words::{Day, Figure, PagePath, SiteId, StreamId, UnixMillis};
 
 fn unreadable(error: impl Error + Send + Sync + 'static) -> FromSqlError {
@@ -104,6 +105,18 @@ impl FromSql for Figure {
     }
 }
 
+impl ToSql for Dimension {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.as_str().into())
+    }
+}
+
+impl FromSql for Dimension {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Dimension> {
+        Dimension::parse(value.as_str()?).ok_or(FromSqlError::InvalidType)
+    }
+}
+
 impl ToSql for Reason {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(self.as_str().into())
@@ -140,6 +153,7 @@ mod tests {
         round_trip(&UnixMillis(1_790_000_000_000), "1790000000000");
         round_trip(&Figure::Visits, "visits");
         round_trip(&Figure::Views, "views");
+        round_trip(&Dimension::Campaign, "campaign");
         round_trip(&Reason::parse("chuyển từ máy cũ").expect("a reason"), "chuyển từ máy cũ");
     }
 

@@ -30,6 +30,7 @@ mod adjust;
 mod apply;
 mod backup;
 mod column;
+mod details;
 #[cfg(test)]
 mod model;
 mod read;
@@ -42,7 +43,7 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 pub use adjust::{AdjustError, Adjustment, Reason, ReasonError};
 pub use backup::{put_streams, take_streams};
-pub use read::{DayRow, Measure, PageDayRow, RowKey, RowValue, SiteRow};
+pub use read::{DayRow, DetailDayRow, Measure, PageDayRow, RowKey, RowValue, SiteRow};
 pub use upkeep::{Prune, Pruned};
 
 use crate::words::StreamId;
@@ -60,6 +61,9 @@ pub struct Options {
     pub synchronous_full: bool,
     /// How many pages of a site get rows of their own; all later ones count for `(other)`.
     pub pages_per_site: u32,
+    /// How many values of one dimension get rows of their own on one day of a site; all later ones
+    /// count for `(other)`.
+    pub details_per_day: u32,
 }
 
 /// Why the store could not do what it was asked.
@@ -199,7 +203,15 @@ impl StoreError {
 pub struct Store {
     connection: Connection,
     path: PathBuf,
+    limits: Limits,
+    other_details: u64,
+}
+
+/// How many rows there may be.
+#[derive(Clone, Copy, Debug, Default)]
+struct Limits {
     pages_per_site: u32,
+    details_per_day: u32,
 }
 
 impl Store {
@@ -210,7 +222,9 @@ impl Store {
     /// damaged, or was written by a newer headcount.
     pub fn open(options: &Options) -> Result<Store, StoreError> {
         let connection = schema::open(&options.path, options.synchronous_full)?;
-        Ok(Store { connection, path: options.path.clone(), pages_per_site: options.pages_per_site })
+        let Options { pages_per_site, details_per_day, .. } = *options;
+        let limits = Limits { pages_per_site, details_per_day };
+        Ok(Store { connection, path: options.path.clone(), limits, other_details: 0 })
     }
 
     /// Opens an existing file for reading, beside a process that writes it or alone. Whatever would
@@ -220,7 +234,7 @@ impl Store {
     /// As [`Store::open`], and when the file has not been brought to this version yet.
     pub fn open_read_only(path: &Path) -> Result<Store, StoreError> {
         let connection = schema::open_read_only(path)?;
-        Ok(Store { connection, path: path.to_path_buf(), pages_per_site: 0 })
+        Ok(Store { connection, path: path.to_path_buf(), limits: Limits::default(), other_details: 0 })
     }
 
     /// Runs `work` on one snapshot of the file.

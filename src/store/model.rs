@@ -10,13 +10,16 @@ use proptest::prelude::*;
 use super::{
     AdjustError, Adjustment, DayRow, Measure, Options, PageDayRow, Prune, Reason, RowKey, Sequence, Store,
 };
+use crate::details::{Details, Dimension, OTHER, Traits};
 use crate::rows::{DayVisitors, RowChanges, SiteChanges};
 use crate::words::{Day, Figure, PagePath, SiteId, StreamId, Tally, UnixMillis};
 
 const PAGES_PER_SITE: u32 = 3;
+const DETAILS_PER_DAY: u32 = 4;
 
 pub(super) fn options(directory: &Path, pages_per_site: u32) -> Options {
-    Options { path: directory.join("headcount.db"), synchronous_full: false, pages_per_site }
+    let path = directory.join("headcount.db");
+    Options { path, synchronous_full: false, pages_per_site, details_per_day: DETAILS_PER_DAY }
 }
 
 pub(super) fn site(name: &str) -> SiteId {
@@ -78,6 +81,7 @@ struct SiteModel {
     minutes: BTreeMap<u64, Tally>,
     pages: BTreeMap<PagePath, (Tally, u64)>,
     page_days: BTreeMap<(Day, PagePath), Tally>,
+    details: BTreeMap<(Day, Dimension, String), Tally>,
     sketches: BTreeMap<Day, Vec<u8>>,
     adjustments: Vec<Adjustment>,
     peak: Option<(u32, UnixMillis)>,
@@ -100,13 +104,29 @@ impl SiteModel {
         for (minute, tally) in &changes.minutes {
             *self.minutes.entry(*minute).or_default() += *tally;
         }
-        for ((day, path), tally) in &changes.pages {
+        for (day, path, tally) in changes.pages.sorted() {
             let room = self.own_pages() < usize::try_from(PAGES_PER_SITE).expect("small");
-            let path = if self.pages.contains_key(path) || room { path.clone() } else { PagePath::other() };
+            let path = if self.pages.contains_key(path) || room {
+                PagePath::from_folded(path)
+            } else {
+                PagePath::other()
+            };
             let (sum, last) = self.pages.entry(path.clone()).or_default();
-            *sum += *tally;
+            *sum += tally;
             *last = sequence;
-            *self.page_days.entry((*day, path)).or_default() += *tally;
+            *self.page_days.entry((day, path)).or_default() += tally;
+        }
+        for (day, dimension, value, tally) in changes.details.rows() {
+            let own =
+                self.details.keys().filter(|(d, n, v)| (*d, *n) == (day, dimension) && v != OTHER).count();
+            let room = own < usize::try_from(DETAILS_PER_DAY).expect("small");
+            let key = (day, dimension, value);
+            let key = if self.details.contains_key(&key) || room {
+                key
+            } else {
+                (day, dimension, OTHER.to_owned())
+            };
+            *self.details.entry(key).or_default() += tally;
         }
         for (day, visitors) in &changes.visitors {
             let (sums, count) = self.days.entry(*day).or_default();
@@ -122,6 +142,7 @@ impl SiteModel {
         {
             self.peak = Some((count, at));
         }
+        self.beacons.extend(changes.first_beacon);
         self.beacons.extend(changes.last_beacon);
     }
 
@@ -172,7 +193,10 @@ impl SiteModel {
         let days: Vec<_> = self
             .days
             .iter()
-            .map(|(day, (sums, visitors))| DayRow { day: *day, tally: sums.shown(), visitors: *visitors })
+            .map(|(day, (sums, visitors))| {
+                let (tally, counted) = (sums.shown(), sums.counted);
+                DayRow { day: *day, tally, visitors: *visitors, counted }
+            })
             .collect();
         assert_eq!(store.days(id, first, last).expect("read"), days);
         let minutes: Vec<_> = self.minutes.clone().into_iter().collect();
@@ -186,6 +210,10 @@ impl SiteModel {
             .map(|((day, path), tally)| PageDayRow { day: *day, path: path.clone(), tally: *tally })
             .collect();
         assert_eq!(store.page_days(id, first, last).expect("read"), page_days);
+        let details = store.detail_days(id, first, last).expect("read").into_iter();
+        let details: BTreeMap<_, _> =
+            details.map(|row| ((row.day, row.dimension, row.value), row.tally)).collect();
+        assert_eq!(details, self.details);
         assert_eq!(store.adjustments(id).expect("read"), self.adjustments);
         for since in sequences {
             self.check_changed_since(store, id, *since);
@@ -272,17 +300,19 @@ impl Model {
     /// Which of the old rows go first is the store's to choose, so steps are taken until none is left.
     fn prune(&mut self, store: &mut Store, plan: &Prune) {
         let rows = |sites: &BTreeMap<SiteId, SiteModel>| -> usize {
-            sites.values().map(|site| site.page_days.len() + site.minutes.len()).sum()
+            let rows = |site: &SiteModel| site.page_days.len() + site.details.len() + site.minutes.len();
+            sites.values().map(rows).sum()
         };
         let before = rows(&self.sites);
         for site in self.sites.values_mut() {
             site.page_days.retain(|(day, _), _| *day >= plan.details_before);
+            site.details.retain(|(day, ..), _| *day >= plan.details_before);
             site.minutes.retain(|minute, _| *minute >= plan.minutes_before);
         }
         let mut gone = 0;
         loop {
             let pruned = store.prune(plan).expect("prune");
-            let step = pruned.page_days + pruned.minutes;
+            let step = pruned.page_days + pruned.detail_days + pruned.minutes;
             assert!(step <= usize::try_from(plan.rows_max).expect("small"));
             gone += step;
             if !pruned.more {
@@ -339,18 +369,33 @@ fn site_changes() -> impl Strategy<Value = SiteChanges> {
     (
         btree_map(day(), tally(), 0..3),
         btree_map(1_000..1_010_u64, tally(), 0..3),
-        btree_map((day(), page()), tally(), 0..6),
+        vec((day(), page(), tally()), 0..6),
+        vec((day(), 0..9_u8, 0..4_u64), 0..12),
         btree_map(day(), visitors, 0..2),
         prop::option::of((1..4_u32, (1..1_000_u64).prop_map(UnixMillis))),
-        prop::option::of((1..1_000_u64).prop_map(UnixMillis)),
+        prop::option::of((1..1_000_u64, 1..1_000_u64).prop_map(|(a, b)| (UnixMillis(a), UnixMillis(b)))),
     )
-        .prop_map(|(days, minutes, pages, visitors, peak, last_beacon)| SiteChanges {
-            days,
-            minutes,
-            pages,
-            visitors,
-            peak,
-            last_beacon,
+        .prop_map(|(days, minutes, pages, told, visitors, peak, beacon)| {
+            let mut changes = SiteChanges { days, minutes, visitors, peak, ..SiteChanges::default() };
+            for (day, path, tally) in pages {
+                changes.pages.add(day, path.as_str(), tally);
+            }
+            for (day, referrer, packed) in told {
+                let tally = Tally { views: 1, visits: packed & 1 };
+                *changes.days.entry(day).or_default() += tally;
+                let referrer = format!("{referrer}.example");
+                let traits = Traits::from_packed(packed);
+                changes.details.add(
+                    day,
+                    &Details { traits, referrer: Some(&referrer), ..Details::default() },
+                    tally,
+                );
+            }
+            if let Some((first, last)) = beacon {
+                changes.note_beacon(last);
+                changes.note_beacon(first);
+            }
+            changes
         })
 }
 

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Params, Row, named_params};
 
 use super::{Sequence, Store, StoreError};
+use crate::details::Dimension;
 use crate::words::{Day, Figure, PagePath, SiteId, Tally, UnixMillis};
 
 /// What is kept of a site as a whole.
@@ -12,7 +13,7 @@ pub struct SiteRow {
     pub total: Tally,
     /// The highest online number and its moment, if anybody ever came.
     pub peak: Option<(u32, UnixMillis)>,
-    /// When the first beacon was counted, to within one fold: the earliest `last_beacon` applied.
+    /// When the first beacon was counted; what schema version 1 kept of it may be late by one fold.
     pub first_beacon: Option<UnixMillis>,
     /// The moment of the last counted beacon of any kind.
     pub last_beacon: Option<UnixMillis>,
@@ -31,6 +32,8 @@ pub struct DayRow {
     pub tally: Tally,
     /// Distinct visitors, as of the last fold.
     pub visitors: u64,
+    /// Views and visits as they were counted, without adjustments: what pages and details add up to.
+    pub counted: Tally,
 }
 
 /// One page on one day.
@@ -41,6 +44,19 @@ pub struct PageDayRow {
     /// The page.
     pub path: PagePath,
     /// Its views, and the visits that began with it.
+    pub tally: Tally,
+}
+
+/// One value of one dimension on one day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DetailDayRow {
+    /// The date in the site's time zone.
+    pub day: Day,
+    /// What views are told apart by.
+    pub dimension: Dimension,
+    /// Its name.
+    pub value: String,
+    /// Its views, and the visits that a view of it opened.
     pub tally: Tally,
 }
 
@@ -108,7 +124,8 @@ impl Store {
         let range = named_params! { ":id": id, ":first": first, ":last": last };
         self.read("read days", |connection| {
             list(connection, include_str!("sql/read_days.sql"), range, |row| {
-                Ok(DayRow { day: row.get(0)?, tally: tally(row, 1)?, visitors: row.get(3)? })
+                let (tally, counted) = (tally(row, 1)?, tally(row, 4)?);
+                Ok(DayRow { day: row.get(0)?, tally, visitors: row.get(3)?, counted })
             })
         })
     }
@@ -151,6 +168,20 @@ impl Store {
         })
     }
 
+    /// What reports tell apart, of the days from `first` to `last`, both included, as far back as it is kept.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn detail_days(&self, id: &SiteId, first: Day, last: Day) -> Result<Vec<DetailDayRow>, StoreError> {
+        let range = named_params! { ":id": id, ":first": first, ":last": last };
+        self.read("read details of days", |connection| {
+            list(connection, include_str!("sql/read_detail_days.sql"), range, |row| {
+                let (day, dimension, value) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                Ok(DetailDayRow { day, dimension, value, tally: tally(row, 3)? })
+            })
+        })
+    }
+
     /// The sketches of all days that have not been closed yet.
     ///
     /// # Errors
@@ -176,7 +207,7 @@ impl Store {
 
     /// The growing values of every row of the site that changed after `since`: those of the total,
     /// of days and of pages. A value of 0 is left out, for it never was anything else. Minutes,
-    /// visitors, peak and pages of single days are no growing values, or nobody's but this node's,
+    /// visitors, peak, pages and details of single days are no growing values, or nobody's but this node's,
     /// and are not among them.
     ///
     /// # Errors
@@ -274,6 +305,7 @@ mod tests {
     use super::*;
     use std::num::NonZeroI64;
 
+    use crate::details::{Country, Details, Traits};
     use crate::rows::{Addition, DayVisitors, RowChanges};
     use crate::store::model::{options, site};
     use crate::store::{Adjustment, Reason};
@@ -291,7 +323,9 @@ mod tests {
         vks.add(&Addition { day: DAY, minute: 29_923_200, page: Some(page.as_str()), tally });
         vks.visitors.insert(DAY, DayVisitors { count: 2, sketch: None });
         vks.raise_peak(2, UnixMillis(1_795_392_000_000));
-        vks.last_beacon = Some(UnixMillis(1_795_392_001_000));
+        vks.note_beacon(UnixMillis(1_795_392_001_000));
+        let traits = Traits { country: Country::parse(b"vn"), ..Traits::default() };
+        vks.details.add(DAY, &Details { traits, ..Details::default() }, tally);
         store.apply(&changes, &[]).expect("apply");
         let adjustment = Adjustment {
             site: site("vks"),
@@ -331,6 +365,7 @@ mod tests {
                 ("minutes", "vks|2026-11-23 00:00:00|3|2"),
                 ("pages", "vks|/tin-tuc|3|2"),
                 ("page_calendar", "vks|2026-11-22|/tin-tuc|3|2"),
+                ("detail_calendar", "vks|2026-11-22|country|VN|3|2"),
                 ("adjustments", "vks|2026-11-23 00:00:02|uid 1000|visits|-1|2026-11-22|our own test"),
             ] {
                 assert_eq!(shown(store, view), row, "{view}");

@@ -14,7 +14,8 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use super::{StoreError, failed};
 
 /// The schema's history, oldest first: file `n` brings version `n - 1` to version `n`.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/001_create_tables.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/001_create_tables.sql"), include_str!("migrations/002_add_details.sql")];
 
 /// "HCNT" in ASCII: what `file` and we know our databases by.
 const APPLICATION_ID: i32 = 0x4843_4e54;
@@ -49,6 +50,16 @@ pub(super) fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
         return Err(StoreError::Older { path: path.to_path_buf(), found, known });
     }
     Ok(connection)
+}
+
+/// Looks whether `path` is a database of headcount that this release can open, of whatever version: the next
+/// start brings it up to date.
+pub(super) fn check(path: &Path) -> Result<(), StoreError> {
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    match version(&connection, path, MIGRATIONS.len())? {
+        0 => Err(StoreError::NotADatabase { path: path.to_path_buf() }),
+        _ => Ok(()),
+    }
 }
 
 /// Makes an empty file that its owner alone may read, and makes its name durable. `SQLite` gives the

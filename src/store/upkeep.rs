@@ -9,12 +9,13 @@ use rusqlite::{Batch, Connection, OptionalExtension, named_params};
 use super::read::list;
 use super::schema::{create_private, sync_directory_of};
 use super::{Store, StoreError, failed};
+use crate::details::Dimension;
 use crate::words::{Day, SiteId};
 
 /// One small step of retention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prune {
-    /// Pages of days before this one go.
+    /// Pages and details of days before this one go.
     pub details_before: Day,
     /// Minutes before this one (since the epoch) go.
     pub minutes_before: u64,
@@ -27,6 +28,8 @@ pub struct Prune {
 pub struct Pruned {
     /// Rows of pages of single days that went.
     pub page_days: usize,
+    /// Rows of what reports tell apart that went.
+    pub detail_days: usize,
     /// Rows of minutes that went.
     pub minutes: usize,
     /// Whether the step ended at its bound, so that another is due.
@@ -44,8 +47,10 @@ impl Store {
             let rows_max = usize::try_from(plan.rows_max).unwrap_or(usize::MAX);
             let page_days = delete_page_days(transaction, plan.details_before, rows_max)?;
             let left = rows_max.saturating_sub(page_days);
+            let detail_days = delete_detail_days(transaction, plan.details_before, left)?;
+            let left = left.saturating_sub(detail_days);
             let minutes = delete_minutes(transaction, plan.minutes_before, left)?;
-            Ok(Pruned { page_days, minutes, more: page_days.saturating_add(minutes) >= rows_max })
+            Ok(Pruned { page_days, detail_days, minutes, more: minutes >= left })
         })
     }
 
@@ -145,6 +150,20 @@ fn delete_page_days(connection: &Connection, before: Day, rows_max: usize) -> ru
     Ok(old.len())
 }
 
+fn delete_detail_days(connection: &Connection, before: Day, rows_max: usize) -> rusqlite::Result<usize> {
+    let bound = named_params! { ":before": before, ":rows_max": rows_max };
+    let old: Vec<(i64, Day, Dimension, String)> =
+        list(connection, include_str!("sql/find_old_detail_days.sql"), bound, |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })?;
+    let mut deletion = connection.prepare_cached(include_str!("sql/delete_detail_day.sql"))?;
+    for (site, day, dimension, value) in &old {
+        let key = named_params! { ":site": site, ":day": day, ":dimension": dimension, ":value": value };
+        deletion.execute(key)?;
+    }
+    Ok(old.len())
+}
+
 fn delete_minutes(connection: &Connection, before: u64, rows_max: usize) -> rusqlite::Result<usize> {
     let bound = named_params! { ":before": before, ":rows_max": rows_max };
     let old: Vec<(i64, u64)> = list(connection, include_str!("sql/find_old_minutes.sql"), bound, |row| {
@@ -178,15 +197,21 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
+    use crate::details::Details;
     use crate::rows::{Addition, RowChanges};
+    use crate::store::Options;
     use crate::store::model::{options, site};
     use crate::words::{PagePath, Tally};
 
     const DAY: Day = Day(20_779);
 
+    fn plenty(directory: &Path) -> Options {
+        Options { details_per_day: 1_000, ..options(directory, 1_000) }
+    }
+
     fn with_store(check: impl FnOnce(&mut Store, &Path)) {
         let directory = tempfile::tempdir().expect("a directory");
-        let mut store = Store::open(&options(directory.path(), 1_000)).expect("open");
+        let mut store = Store::open(&plenty(directory.path())).expect("open");
         check(&mut store, directory.path());
     }
 
@@ -197,7 +222,10 @@ mod tests {
             let page = PagePath::from_folded(&format!("/{n}"));
             for (day, minute) in [(DAY, n), (DAY.next(), 1_440 + n)] {
                 let tally = Tally { views: 1, visits: 0 };
-                changes.site(&site(id)).add(&Addition { day, minute, page: Some(page.as_str()), tally });
+                let site = changes.site(&site(id));
+                site.add(&Addition { day, minute, page: Some(page.as_str()), tally });
+                let details = Details { campaign: Some(page.as_str()), ..Details::default() };
+                site.details.add(day, &details, tally);
             }
         }
         changes
@@ -209,13 +237,17 @@ mod tests {
             store.apply(&views(&["a", "b"], 10), &[]).expect("apply");
             let plan = Prune { details_before: DAY.next(), minutes_before: 1_440, rows_max: 15 };
             let step = |store: &mut Store| store.prune(&plan).expect("prune");
-            assert_eq!(step(store), Pruned { page_days: 15, minutes: 0, more: true });
-            assert_eq!(step(store), Pruned { page_days: 5, minutes: 10, more: true });
-            assert_eq!(step(store), Pruned { page_days: 0, minutes: 10, more: false });
+            let pruned =
+                |page_days, detail_days, minutes, more| Pruned { page_days, detail_days, minutes, more };
+            assert_eq!(step(store), pruned(15, 0, 0, true));
+            assert_eq!(step(store), pruned(5, 10, 0, true));
+            assert_eq!(step(store), pruned(0, 10, 5, true));
+            assert_eq!(step(store), pruned(0, 0, 15, true));
             assert_eq!(step(store), Pruned::default());
             for id in [site("a"), site("b")] {
                 assert_eq!(store.days(&id, DAY, DAY.next()).expect("read").len(), 2);
                 assert_eq!(store.page_days(&id, DAY, DAY.next()).expect("read").len(), 10);
+                assert_eq!(store.detail_days(&id, DAY, DAY.next()).expect("read").len(), 10);
                 assert_eq!(store.minutes(&id, 0).expect("read").len(), 10);
                 assert!(store.pages(&id).expect("read").iter().all(|(_, tally)| tally.views == 2));
             }
@@ -230,7 +262,7 @@ mod tests {
             assert!(store.remove_site(&site("a")).expect("remove"));
             assert!(!store.remove_site(&site("a")).expect("remove"));
             assert_eq!(store.site_ids().expect("read"), [site("b")]);
-            for table in ["day", "minute", "page", "page_day"] {
+            for table in ["day", "minute", "page", "page_day", "detail_day"] {
                 let sql = format!("SELECT count(*) FROM {table} WHERE site = 1");
                 let left = store.connection.query_row(&sql, [], |row| row.get::<_, i64>(0));
                 assert_eq!(left, Ok(0), "{table}");

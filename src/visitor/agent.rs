@@ -1,15 +1,17 @@
-//! Robot or not, by the user agent: a parser crate and our own dated list (`config/robots.txt`) decide,
-//! a bounded cache remembers.
+//! What a user agent says: robot or not, by a parser crate and our own dated list (`config/robots.txt`);
+//! browser, system and device, by the tables beside this file. A bounded cache remembers.
 //!
 //! The cache has two generations: what was asked for lately and what was asked for before that. When the
 //! young one is full it becomes the old one, and the old one is forgotten; so nothing is ever searched for
 //! a victim. Keys are keyed hashes: a verdict cannot be planted for somebody else's user agent.
 
-use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
-use siphasher::sip::SipHasher13;
+use siphasher::sip::{SipHasher13, SipHasher24};
 use woothee::parser::{Parser, WootheeResult};
+
+use super::browser;
+use crate::details::{Browser, Device, System};
 
 /// The bytes of a user agent that are looked at; real ones have 100 to 400.
 const AGENT_BYTES_MAX: usize = 1_024;
@@ -25,7 +27,20 @@ pub(super) fn shortened(agent: &[u8]) -> &[u8] {
     agent.get(..AGENT_BYTES_MAX).unwrap_or(agent)
 }
 
-/// Verdicts on user agents, remembered.
+/// What is remembered of a user agent. 16 bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Agent {
+    /// Stands for the user agent in visitor ids, and is the same in every process life: hashing a hundred
+    /// bytes anew for every id would cost more than all else that makes one.
+    pub(super) digest: u64,
+    /// Whether a robot sends it; then nothing else is looked for.
+    pub(super) robot: bool,
+    pub(super) browser: Browser,
+    pub(super) system: System,
+    pub(super) device: Device,
+}
+
+/// User agents, judged and remembered.
 #[derive(Debug)]
 pub(super) struct Agents {
     shards: [Mutex<Shard>; SHARDS],
@@ -35,8 +50,8 @@ pub(super) struct Agents {
 
 #[derive(Debug, Default)]
 struct Shard {
-    young: HashMap<u64, bool>,
-    old: HashMap<u64, bool>,
+    young: foldhash::HashMap<u64, Agent>,
+    old: foldhash::HashMap<u64, Agent>,
 }
 
 impl Agents {
@@ -46,15 +61,16 @@ impl Agents {
         Agents { shards: std::array::from_fn(|_| Mutex::default()), key, generation_max }
     }
 
-    /// Whether `agent` is a robot's. No user agent at all is one.
-    pub(super) fn is_robot(&self, agent: &[u8]) -> bool {
+    /// What `agent` says. No user agent at all is a robot's.
+    pub(super) fn judge(&self, agent: &[u8]) -> Agent {
         let hash = SipHasher13::new_with_key(&self.key).hash(agent);
         let shard = &self.shards[usize::try_from(hash >> 60).unwrap_or(0)];
         if let Some(verdict) = locked(shard).find(hash, self.generation_max) {
             return verdict;
         }
         // Judged outside of the lock: it takes as long as a few hundred look-ups.
-        let verdict = judge(&String::from_utf8_lossy(agent));
+        let digest = SipHasher24::new().hash(agent);
+        let verdict = Agent { digest, ..judge(&String::from_utf8_lossy(agent)) };
         locked(shard).remember(hash, verdict, self.generation_max);
         verdict
     }
@@ -66,7 +82,7 @@ impl Agents {
 }
 
 impl Shard {
-    fn find(&mut self, hash: u64, generation_max: usize) -> Option<bool> {
+    fn find(&mut self, hash: u64, generation_max: usize) -> Option<Agent> {
         if let Some(verdict) = self.young.get(&hash) {
             return Some(*verdict);
         }
@@ -75,7 +91,7 @@ impl Shard {
         Some(verdict)
     }
 
-    fn remember(&mut self, hash: u64, verdict: bool, generation_max: usize) {
+    fn remember(&mut self, hash: u64, verdict: Agent, generation_max: usize) {
         if self.young.len() >= generation_max {
             std::mem::swap(&mut self.young, &mut self.old);
             self.young.clear();
@@ -93,7 +109,16 @@ fn locked(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn judge(agent: &str) -> bool {
+fn judge(agent: &str) -> Agent {
+    if is_robot(agent) {
+        return Agent { robot: true, ..Agent::default() };
+    }
+    let system = browser::system(agent);
+    let (browser, device) = (browser::browser(agent), browser::device(agent, system));
+    Agent { browser, system, device, ..Agent::default() }
+}
+
+fn is_robot(agent: &str) -> bool {
     let named = ROBOTS.without_honest_names(agent);
     if named.trim().is_empty() || ROBOTS.names(&named) {
         return true;
@@ -186,7 +211,7 @@ mod tests {
             "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 MicroMessenger/8.0.49 Language/vi",
             "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 Safari Line/14.9.0",
         ] {
-            assert!(!judge(agent), "{agent}");
+            assert!(!is_robot(agent), "{agent}");
         }
     }
 
@@ -237,14 +262,14 @@ mod tests {
             "PostmanRuntime/7.39.0",
             "Mozilla/5.0 (compatible; somebot on a cubot)",
         ] {
-            assert!(judge(agent), "{agent}");
+            assert!(is_robot(agent), "{agent}");
         }
     }
 
     #[test]
     fn every_line_of_the_list_makes_a_robot() {
         for agent in ROBOTS.anywhere.iter().chain(&ROBOTS.beginnings).chain(&ROBOTS.whole) {
-            assert!(judge(agent), "{agent}");
+            assert!(is_robot(agent), "{agent}");
         }
         assert!(ROBOTS.anywhere.len() > 100 && !ROBOTS.honest.is_empty());
     }
@@ -255,8 +280,8 @@ mod tests {
         for round in 0..3 {
             for n in 0..300_u32 {
                 let agent = [b"Mozilla/5.0 (X11) no. ".as_slice(), n.to_string().as_bytes()].concat();
-                assert!(!agents.is_robot(&agent), "{round} {n}");
-                assert!(agents.is_robot(b"curl/8.5.0"));
+                assert!(!agents.judge(&agent).robot, "{round} {n}");
+                assert!(agents.judge(b"curl/8.5.0").robot);
                 assert!(agents.len() <= 64, "{}", agents.len());
             }
         }
@@ -266,10 +291,11 @@ mod tests {
     #[test]
     fn what_is_asked_for_often_survives_a_change_of_generations() {
         let mut shard = Shard::default();
-        shard.remember(1, true, 2);
+        let robot = |robot| Agent { robot, ..Agent::default() };
+        shard.remember(1, robot(true), 2);
         for hash in 2..100 {
-            shard.remember(hash, false, 2);
-            assert_eq!(shard.find(1, 2), Some(true), "{hash}");
+            shard.remember(hash, robot(false), 2);
+            assert_eq!(shard.find(1, 2), Some(robot(true)), "{hash}");
         }
         assert_eq!(shard.find(2, 2), None);
         assert!(shard.len() <= 4);
@@ -280,7 +306,7 @@ mod tests {
         let long = [b"Mozilla/5.0 (".as_slice(), &[b'x'; 2_000], b"bot"].concat();
         assert_eq!(shortened(&long).len(), AGENT_BYTES_MAX);
         let agents = Agents::new(64, [7; 16]);
-        assert!(!agents.is_robot(shortened(&long)));
-        assert!(!agents.is_robot(b"Mozilla/5.0 (\xff\xfe) Gecko/1 Firefox/1"));
+        assert!(!agents.judge(shortened(&long)).robot);
+        assert!(!agents.judge(b"Mozilla/5.0 (\xff\xfe) Gecko/1 Firefox/1").robot);
     }
 }

@@ -6,20 +6,28 @@
 
 mod address;
 mod agent;
+mod browser;
+mod country;
+mod told;
 
 use std::hash::Hasher;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use hyper::HeaderMap;
-use hyper::header::USER_AGENT;
+use hyper::header::{ACCEPT_LANGUAGE, HeaderName, USER_AGENT};
 use ipnet::IpNet;
 use siphasher::sip::SipHasher24;
 
 use crate::beacon::Beacon;
+use crate::details::{Country, Language, Screen, Traits};
 use crate::sites::{Identity, Site};
-use crate::words::{Day, Salt, SiteId, VisitorId};
+use crate::words::{Day, Kind, Salt, SiteId, VisitorId};
 use address::{Client, Proxies};
-use agent::Agents;
+use agent::{Agent, Agents};
+pub use country::{Countries, CountriesError};
+pub use told::{details, tags};
 
 /// What telling people apart needs to know.
 #[derive(Clone, Debug)]
@@ -28,6 +36,10 @@ pub struct Options {
     pub trusted_proxies: Vec<IpNet>,
     /// The one header that is read from them, lower case.
     pub client_address_header: String,
+    /// The header in which trusted proxies name the client's country, lower case; empty reads none.
+    pub country_header: String,
+    /// Countries by address; they decide, and the header where they do not know.
+    pub countries: Option<Arc<Countries>>,
     /// User agents remembered at once, per worker.
     pub agents_max: usize,
 }
@@ -74,6 +86,8 @@ pub struct Visitor {
     pub robot: bool,
     /// How the client's address was found.
     pub forwarding: Forwarding,
+    /// What reports tell views apart by; nothing for robots and for what is no view.
+    pub traits: Traits,
 }
 
 /// The network of a client, hashed with a key of this process life.
@@ -119,6 +133,10 @@ pub enum VisitorsError {
 pub struct Visitors {
     proxies: Proxies,
     agents: Agents,
+    country_header: Option<HeaderName>,
+    countries: RwLock<Option<Arc<Countries>>>,
+    /// Whether there are any, so that nobody who has none asks for the lock.
+    has_countries: AtomicBool,
     /// Random for every process life, so that nobody can aim at a bucket or a cache slot.
     key: [u8; 16],
 }
@@ -132,8 +150,17 @@ impl Visitors {
         Ok(Visitors {
             proxies: Proxies::new(&options.trusted_proxies, &options.client_address_header)?,
             agents: Agents::new(options.agents_max, key),
+            country_header: country_header(&options.country_header)?,
+            countries: RwLock::new(options.countries.clone()),
+            has_countries: AtomicBool::new(options.countries.is_some()),
             key,
         })
+    }
+
+    /// Puts another database of countries in force, or none.
+    pub fn set_countries(&self, countries: Option<Arc<Countries>>) {
+        self.has_countries.store(countries.is_some(), Ordering::Relaxed);
+        *self.countries.write().unwrap_or_else(PoisonError::into_inner) = countries;
     }
 
     /// Who sent `beacon`.
@@ -147,18 +174,47 @@ impl Visitors {
     ) -> Visitor {
         let client = self.proxies.client(peer, headers);
         let agent = agent::shortened(headers.get(USER_AGENT).map_or(b"", |value| value.as_bytes()));
+        let judged = self.agents.judge(agent);
         let id = |salt: &Salt| match (site.identity, beacon.browser) {
             (Identity::Browser, Some(browser)) => browser_id(salt, &site.id, browser),
-            _ => address_id(salt, &site.id, client.address, agent),
+            _ => address_id(salt, &site.id, client.address, judged.digest),
         };
+        let told = beacon.kind == Kind::View && !judged.robot;
         Visitor {
             id: id(&salts.today),
             previous: salts.previous.as_ref().map(id),
             network: self.network(&client),
             excluded: is_excluded(client.address, &site.excluded_networks),
-            robot: self.agents.is_robot(agent),
+            robot: judged.robot,
             forwarding: client.forwarding,
+            traits: if told { self.traits(beacon, headers, &client, judged) } else { Traits::default() },
         }
+    }
+
+    fn traits(&self, beacon: &Beacon<'_>, headers: &HeaderMap, client: &Client, agent: Agent) -> Traits {
+        let Agent { browser, system, device, .. } = agent;
+        let language = headers.get(ACCEPT_LANGUAGE);
+        Traits {
+            browser,
+            system,
+            device,
+            screen: beacon.screen_width.map_or(Screen::Unknown, Screen::of_width),
+            language: language.and_then(|value| Language::of_header(value.as_bytes())),
+            country: self.country(client, headers),
+        }
+    }
+
+    /// The country of the client; of a proxy that does not say for whom it asks, only what it says itself.
+    fn country(&self, client: &Client, headers: &HeaderMap) -> Option<Country> {
+        let behind_trusted = matches!(client.forwarding, Forwarding::Forwarded | Forwarding::Missing);
+        let address = client.address.filter(|_| client.forwarding != Forwarding::Missing);
+        let found = address.filter(|_| self.has_countries.load(Ordering::Relaxed)).and_then(|address| {
+            self.countries.read().unwrap_or_else(PoisonError::into_inner).as_ref()?.of(address)
+        });
+        found.or_else(|| {
+            let header = self.country_header.as_ref().filter(|_| behind_trusted)?;
+            headers.get(header).and_then(|value| Country::parse(value.as_bytes()))
+        })
     }
 
     /// How the address of the client behind `peer` is found, and nothing about the address.
@@ -197,12 +253,19 @@ impl Visitors {
     }
 }
 
+fn country_header(name: &str) -> Result<Option<HeaderName>, VisitorsError> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    HeaderName::try_from(name).map(Some).map_err(|_| VisitorsError::HeaderName { name: name.to_owned() })
+}
+
 fn is_excluded(address: Option<IpAddr>, networks: &[IpNet]) -> bool {
     address.is_some_and(|address| networks.iter().any(|network| network.contains(&address)))
 }
 
 /// Every part that may vary in length stands behind its length, so that no two visitors hash the same bytes.
-fn address_id(salt: &Salt, site: &SiteId, address: Option<IpAddr>, agent: &[u8]) -> VisitorId {
+fn address_id(salt: &Salt, site: &SiteId, address: Option<IpAddr>, agent: u64) -> VisitorId {
     let mut hasher = SipHasher24::new_with_key(&salt.0);
     match address {
         None => hasher.write(&[0]),
@@ -215,7 +278,7 @@ fn address_id(salt: &Salt, site: &SiteId, address: Option<IpAddr>, agent: &[u8])
             hasher.write(&address.octets());
         }
     }
-    write_with_length(&mut hasher, agent);
+    hasher.write(&agent.to_le_bytes());
     write_with_length(&mut hasher, site.as_str().as_bytes());
     VisitorId(hasher.finish())
 }
@@ -275,12 +338,18 @@ mod tests {
         let options = Options {
             trusted_proxies: vec!["127.0.0.0/8".parse().expect("a network")],
             client_address_header: "x-forwarded-for".to_owned(),
+            country_header: "cf-ipcountry".to_owned(),
+            countries: None,
             agents_max: 1_000,
         };
         Visitors::new(&options, [9; 16]).expect("a header")
     }
 
     fn identify(case: &Case) -> Visitor {
+        identify_with(case, None)
+    }
+
+    fn identify_with(case: &Case, countries: Option<Arc<Countries>>) -> Visitor {
         let mut headers = HeaderMap::new();
         for (name, value) in &case.lines {
             headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
@@ -305,7 +374,10 @@ mod tests {
         };
         let mut beacon = beacon::embedded(case.site, "", &headers).expect("a beacon");
         beacon.browser = case.browser;
-        visitors().identify(&beacon, &Peer { address }, &headers, &site, &case.salts)
+        beacon.screen_width = Some(390);
+        let visitors = visitors();
+        visitors.set_countries(countries);
+        visitors.identify(&beacon, &Peer { address }, &headers, &site, &case.salts)
     }
 
     #[test]
@@ -337,13 +409,51 @@ mod tests {
     }
 
     #[test]
+    fn traits_come_from_agent_language_screen_and_a_believed_country() {
+        let lines = vec![
+            ("user-agent", CHROME),
+            ("accept-language", "vi-VN,vi;q=0.9"),
+            ("cf-ipcountry", "VN"),
+            ("x-forwarded-for", "198.51.100.7"),
+        ];
+        let told = |peer, lines: &[(&'static str, &'static str)]| {
+            let traits = identify(&Case { peer, lines: lines.to_vec(), ..case() }).traits;
+            traits.values().map(|(_, value)| value.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(told("127.0.0.1", &lines), ["Chrome", "Windows", "desktop", "under 640", "vi", "VN"]);
+        assert_eq!(told("127.0.0.1", &lines[..3]).last().map(String::as_str), Some("VN"), "no address");
+        assert_eq!(told("203.0.113.9", &lines).last().map(String::as_str), Some("vi"), "not believed");
+        assert_eq!(told("127.0.0.1", &[("user-agent", "curl/8.5.0")]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_database_names_the_country_and_the_header_where_it_does_not_know() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("country.mmdb");
+        let networks = [([203, 0, 113, 0], 24, "VN")];
+        std::fs::write(&path, country::tests::database(&networks, true)).expect("write");
+        let countries = Arc::new(Countries::open(&path).expect("a database"));
+        let country = |lines: &[(&'static str, &'static str)], peer| {
+            let case = Case { peer, lines: lines.to_vec(), ..case() };
+            let traits = identify_with(&case, Some(Arc::clone(&countries))).traits;
+            traits.country.map(|country| country.to_string())
+        };
+        let agent = ("user-agent", FIREFOX);
+        assert_eq!(country(&[agent], "203.0.113.9").as_deref(), Some("VN"));
+        assert_eq!(country(&[agent], "192.0.2.1"), None);
+        let forwarded = |address| [agent, ("x-forwarded-for", address), ("cf-ipcountry", "LA")];
+        assert_eq!(country(&forwarded("203.0.113.9"), "127.0.0.1").as_deref(), Some("VN"));
+        assert_eq!(country(&forwarded("192.0.2.1"), "127.0.0.1").as_deref(), Some("LA"));
+    }
+
+    #[test]
     fn parts_of_an_id_cannot_run_into_each_other() {
         let salt = Salt([1; 16]);
         let site = |id| SiteId::parse(id).expect("a site id");
         let ids = [
-            address_id(&salt, &site("ab"), None, b"c"),
-            address_id(&salt, &site("b"), None, b"ca"),
-            address_id(&salt, &site("a"), None, b"cb"),
+            address_id(&salt, &site("ab"), None, 0),
+            address_id(&salt, &site("b"), None, u64::from(b'a')),
+            address_id(&salt, &site("a"), None, u64::from(b'b') << 56),
             browser_id(&salt, &site("ab"), 0),
         ];
         for (index, id) in ids.iter().enumerate() {

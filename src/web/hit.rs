@@ -4,13 +4,14 @@ use hyper::HeaderMap;
 
 use super::Rooms;
 use super::reply::{self, Refusal, Reply};
-use super::worker::Worker;
+use super::worker::{Worker, Written};
 use crate::beacon::{AnswerKind, Beacon, PROTOCOLS, Protocol, Request};
+use crate::details::Details;
 use crate::guard::{Outcome, Reason};
 use crate::sites::{Placed, Site};
-use crate::snippet::{self, View};
-use crate::visitor::{Forwarding, Peer, SiteSalts};
-use crate::words::{Kind, Numbers, PagePath, Touch, UnixMillis};
+use crate::snippet::{self, Rendered, View};
+use crate::visitor::{self, Forwarding, Peer, SiteSalts, Visitor};
+use crate::words::{Kind, PagePath, Touch, UnixMillis};
 
 /// The protocol label of views that a fetched snippet counts.
 const EMBEDDED: &str = "embedded";
@@ -21,11 +22,12 @@ pub fn protocols() -> Vec<&'static str> {
     PROTOCOLS.iter().map(|protocol| protocol.name).chain([EMBEDDED]).collect()
 }
 
-/// A beacon that was dealt with: what became of it, and what to show.
+/// A beacon that was dealt with.
 pub(super) struct Dealt {
-    pub(super) placed: Placed,
-    pub(super) outcome: Outcome,
-    pub(super) numbers: Numbers,
+    placed: Placed,
+    pub(super) page: Option<PagePath>,
+    /// Refused for a reason, or written.
+    outcome: Result<Written, Reason>,
 }
 
 /// A request to the path of a protocol.
@@ -41,10 +43,9 @@ pub(super) async fn answer(
     match protocol.answer {
         AnswerKind::Pixel => Ok(reply::pixel()),
         AnswerKind::Numbers => {
-            let view = View::of(&dealt.placed.site, accept_language(request.headers));
-            let mut json = Vec::new();
-            snippet::write_reply(&mut json, &dealt.numbers, &view, in_words(dealt.outcome));
-            Ok(reply::numbers(json))
+            let page_language = snippet::page_language(request.query);
+            let view = View::of(&dealt.placed.site, page_language, accept_language(request.headers));
+            dealt.shown(rooms, &view).map(reply::numbers)
         }
     }
 }
@@ -74,30 +75,58 @@ async fn deal(
     let page = page_of(beacon, &placed.site).inspect_err(|_| rooms.metrics.malformed("u"))?;
     rooms.metrics.parsed(beacon.kind, protocol);
     let admitted = admit(rooms, &placed, beacon, headers, peer, now);
-    let (outcome, now) = match admitted {
+    let outcome = match admitted {
         Err(reason) => {
             rooms.metrics.refused(beacon.kind, reason.index());
             rooms.refusals.note(placed.number, reason, now);
-            (Outcome::Refused(reason), now)
+            Err(reason)
         }
         Ok(who) => {
             let page = page.as_ref().map(PagePath::as_str);
-            let Some(written) = worker.commit(&touch(beacon, &placed.site, &who, page, now)).await else {
+            // What only the record needs is gone before the waiting begins.
+            let committed = {
+                let tags = visitor::tags(beacon);
+                let details = visitor::details(beacon, &tags, &placed.site, who.visitor.traits);
+                worker.commit(&Touch { details, ..touch(beacon, &placed.site, &who, page, now) })
+            };
+            let Some(written) = committed.await else {
                 rooms.metrics.failed(beacon.kind);
                 return Err(Refusal::Unwritten);
             };
             rooms.metrics.counted(beacon.kind);
-            (Outcome::Counted, written)
+            Ok(written)
         }
     };
-    let page = page.as_ref().map(PagePath::as_str);
-    let numbers = rooms.counts.numbers(placed.number, page, now).ok_or(Refusal::UnknownSite)?;
-    Ok(Dealt { placed, outcome, numbers })
+    Ok(Dealt { placed, page, outcome })
+}
+
+impl Dealt {
+    /// The numbers that go back with the beacon: of its turn if it counts, else of this moment.
+    fn shown(self, rooms: &Rooms, view: &View) -> Result<Vec<u8>, Refusal> {
+        let number = self.placed.number;
+        let render = |at| {
+            let numbers = rooms.counts.numbers(number, None, at).ok_or(Refusal::UnknownSite)?;
+            Ok::<_, Refusal>(Rendered::of(&numbers, view))
+        };
+        let page = self.page.and_then(|page| rooms.counts.page(number, page));
+        let reply = |rendered: &Rendered, outcome| rendered.reply(page.as_ref(), outcome);
+        match self.outcome {
+            Ok(written) => {
+                let render = || render(written.at);
+                let reply = |rendered: &Rendered| reply(rendered, snippet::Outcome::Counted);
+                written.turn.show(number, view.language, render, reply)
+            }
+            Err(reason) => {
+                let (reason, remedy) = (reason.as_str(), reason.remedy());
+                Ok(reply(&render(rooms.clock.now())?, snippet::Outcome::NotCounted { reason, remedy }))
+            }
+        }
+    }
 }
 
 /// Somebody whose beacon counts.
 struct Who {
-    visitor: crate::visitor::Visitor,
+    visitor: Visitor,
     salts: SiteSalts,
     in_visit: bool,
 }
@@ -156,15 +185,7 @@ fn touch<'a>(
         in_visit: who.in_visit,
         since_last_ms: beacon.since_last_ms,
         page,
-    }
-}
-
-fn in_words(outcome: Outcome) -> snippet::Outcome<'static> {
-    match outcome {
-        Outcome::Counted => snippet::Outcome::Counted,
-        Outcome::Refused(reason) => {
-            snippet::Outcome::NotCounted { reason: reason.as_str(), remedy: reason.remedy() }
-        }
+        details: Details::default(),
     }
 }
 

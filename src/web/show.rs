@@ -61,8 +61,11 @@ struct Second {
     /// Since the epoch.
     number: u64,
     bytes: usize,
-    rendered: HashMap<(SiteNumber, Way), Rendered>,
+    rendered: HashMap<Key, Rendered>,
 }
+
+/// A site, a way of asking for it, and the page that was counted where a picture shows its numbers.
+type Key = (SiteNumber, Way, Option<PagePath>);
 
 #[derive(Clone)]
 struct Rendered {
@@ -90,14 +93,15 @@ pub(super) async fn shown(
         let dealt = hit::embedded(rooms, worker, &beacon, headers, peer).await?;
         // Of what is slow, those who come in one second share the first one's.
         let body = if way.is_slow() {
-            rooms.cache.drawn(rooms, &placed, way.clone()).await?.body
+            let page = dealt.page.filter(|_| way.view().rows.contains(&Row::Page));
+            rooms.cache.drawn(rooms, &placed, way.clone(), page).await?.body
         } else {
-            way.render(&with_page(rooms, &placed, way.view())?.unwrap_or(dealt.numbers))
+            way.render(&present(rooms, &placed, way.view(), dealt.page)?)
         };
         return Ok(way.reply(body, None));
     }
     let rendered = if way.is_slow() {
-        rooms.cache.drawn(rooms, &placed, way.clone()).await?
+        rooms.cache.drawn(rooms, &placed, way.clone(), None).await?
     } else {
         rooms.cache.rendered(rooms, &placed, &way)?
     };
@@ -176,19 +180,25 @@ impl Default for Cache {
 
 impl Cache {
     fn rendered(&self, rooms: &Rooms, placed: &Placed, way: &Way) -> Result<Rendered, Refusal> {
-        let key = (placed.number, way.clone());
+        let key = (placed.number, way.clone(), None);
         let second = rooms.clock.now().second();
         if let Some(rendered) = self.kept(&key, second) {
             return Ok(rendered);
         }
-        let rendered = Rendered::of(way.render(&present(rooms, placed, way)?));
+        let rendered = Rendered::of(way.render(&present(rooms, placed, way.view(), None)?));
         self.keep(key, second, &rendered);
         Ok(rendered)
     }
 
     /// As [`Cache::rendered`], on a thread for work that takes long.
-    async fn drawn(&self, rooms: &Rooms, placed: &Placed, way: Way) -> Result<Rendered, Refusal> {
-        let key = (placed.number, way.clone());
+    async fn drawn(
+        &self,
+        rooms: &Rooms,
+        placed: &Placed,
+        way: Way,
+        counted: Option<PagePath>,
+    ) -> Result<Rendered, Refusal> {
+        let key = (placed.number, way.clone(), counted);
         if let Some(rendered) = self.kept(&key, rooms.clock.now().second()) {
             return Ok(rendered);
         }
@@ -199,7 +209,7 @@ impl Cache {
         if let Some(rendered) = self.kept(&key, second) {
             return Ok(rendered);
         }
-        let numbers = present(rooms, placed, &way)?;
+        let numbers = present(rooms, placed, way.view(), key.2.clone())?;
         // The drawing goes on when the client hangs up; its turn ends with it and not before.
         let drawing = tokio::task::spawn_blocking(move || {
             let rendered = Rendered::of(way.render(&numbers));
@@ -211,7 +221,7 @@ impl Cache {
         Ok(rendered)
     }
 
-    fn kept(&self, key: &(SiteNumber, Way), second: u64) -> Option<Rendered> {
+    fn kept(&self, key: &Key, second: u64) -> Option<Rendered> {
         let mut cache = self.second.lock().unwrap_or_else(PoisonError::into_inner);
         if cache.number != second {
             *cache = Second { number: second, ..Second::default() };
@@ -219,7 +229,7 @@ impl Cache {
         cache.rendered.get(key).cloned()
     }
 
-    fn keep(&self, key: (SiteNumber, Way), second: u64, rendered: &Rendered) {
+    fn keep(&self, key: Key, second: u64, rendered: &Rendered) {
         let mut cache = self.second.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes = cache.bytes + rendered.body.len();
         if cache.number == second && cache.rendered.len() < CACHED_MAX && bytes <= CACHED_BYTES_MAX {
@@ -241,24 +251,21 @@ impl Rendered {
     }
 }
 
-/// The numbers of now that a way shows.
-fn present(rooms: &Rooms, placed: &Placed, way: &Way) -> Result<Numbers, Refusal> {
-    match with_page(rooms, placed, way.view())? {
-        Some(numbers) => Ok(numbers),
-        None => numbers(rooms, placed, None),
-    }
-}
-
-fn numbers(rooms: &Rooms, placed: &Placed, page: Option<&str>) -> Result<Numbers, Refusal> {
+fn numbers(rooms: &Rooms, placed: &Placed, page: Option<PagePath>) -> Result<Numbers, Refusal> {
     rooms.counts.numbers(placed.number, page, rooms.clock.now()).ok_or(Refusal::UnknownSite)
 }
 
-/// The numbers with those of the page that the view names, if it names one.
-fn with_page(rooms: &Rooms, placed: &Placed, view: &View) -> Result<Option<Numbers>, Refusal> {
-    let Some(page) = view.page.as_deref() else { return Ok(None) };
+/// The numbers, with those of the page that the view names, or else of the one that was counted.
+fn present(
+    rooms: &Rooms,
+    placed: &Placed,
+    view: &View,
+    counted: Option<PagePath>,
+) -> Result<Numbers, Refusal> {
+    let Some(page) = view.page.as_deref() else { return numbers(rooms, placed, counted) };
     let page =
         PageUrl::asked(page).ok_or(NO_PAGE)?.page(&placed.site.page_parameters).map_err(|_| NO_PAGE)?;
-    numbers(rooms, placed, Some(PagePath::as_str(&page))).map(Some)
+    numbers(rooms, placed, Some(page))
 }
 
 /// The names and values of a query, decoded.
@@ -288,7 +295,7 @@ pub(super) fn welcome(
     let (base_url, reachability) = base_url(rooms, headers, local);
     let numbers = numbers(rooms, placed, None)?;
     let language = hit::accept_language(headers);
-    let view = View::of(&placed.site, language);
+    let view = View::of(&placed.site, None, language);
     let table = View::parse([("style", "table")], &placed.site, language)?;
     let html = |view: &View| {
         let format = snippet::format("html").expect("html is one of the formats");
@@ -303,6 +310,7 @@ pub(super) fn welcome(
         site_count: sites.iter().count(),
         hosts: &placed.site.hosts,
         identity_browser: placed.site.identity == Identity::Browser,
+        language: view.language.tag,
         counter: &html(&view),
         table: &html(&table),
         spans: &view.spans(),

@@ -2,7 +2,8 @@
 //!
 //! Handlers of one loop turn put their records side by side and wait. The worker's committer comes
 //! last in the turn: it writes all of them with one `write`, lets the counts take them in their
-//! order, publishes how far the stream reaches, and wakes the handlers. A handler only waits for its
+//! order, publishes how far the stream reaches, and wakes the handlers. A new peak is written in the
+//! same turn, once it is known. A handler only waits for its
 //! reply, so a client that hangs up changes nothing.
 
 use std::future::Future;
@@ -15,10 +16,11 @@ use tokio::sync::Notify;
 
 use crate::count::Counts;
 use crate::fold::Cut;
-use crate::journal::{WriteError, Writer, decode, encode};
+use crate::journal::{WriteError, Writer, decode_own, encode};
 use crate::metrics::Metrics;
 use crate::salt::random;
-use crate::sites::Sites;
+use crate::sites::{SiteNumber, Sites};
+use crate::snippet::{Language, Rendered};
 use crate::words::{Record, StreamId, Touch, UnixMillis};
 
 /// Records of one turn may take this many bytes before the committer is due at once: a write that
@@ -47,13 +49,31 @@ struct Gather {
 
 /// The handlers that wait for one turn.
 #[derive(Default)]
-struct Turn(Mutex<TurnState>);
+pub(super) struct Turn {
+    state: Mutex<TurnState>,
+    shown: Mutex<Vec<Shown>>,
+}
 
 #[derive(Default)]
 struct TurnState {
     /// When it ended, and whether its records were written.
     ended: Option<(UnixMillis, bool)>,
     waiting: Vec<Waker>,
+}
+
+/// What the replies of a turn show of a site.
+struct Shown {
+    site: SiteNumber,
+    language: &'static Language,
+    rendered: Rendered,
+}
+
+/// A record that was written.
+pub struct Written {
+    /// The end of its turn.
+    pub(super) at: UnixMillis,
+    /// The turn, for what its replies share.
+    pub(super) turn: Arc<Turn>,
 }
 
 impl Default for Worker {
@@ -70,9 +90,9 @@ impl Default for Worker {
 
 impl Worker {
     /// Puts the record of a counted beacon into this turn. The future ends when the turn is over
-    /// and gives its moment if the record was written.
+    /// and says whether the record was written.
     pub fn commit(&self, touch: &Touch<'_>) -> Committed {
-        Committed(self.gather(&Record::Touch(*touch), touch.at))
+        Committed(Some(self.gather(&Record::Touch(*touch), touch.at)))
     }
 
     fn gather(&self, record: &Record<'_>, at: UnixMillis) -> Arc<Turn> {
@@ -135,9 +155,8 @@ impl Worker {
             Ok(()) => {
                 metrics.journal_writes.inc();
                 metrics.journal_records.inc_by(count);
-                let mut cut = lock(&self.cut);
-                counts.take(&records, decode, &mut cut.opened);
-                cut.published.extend(committer.publish(newest));
+                self.take(&records, newest, committer, counts);
+                self.write_peaks(committer, counts, metrics, now);
             }
             Err(error) => {
                 metrics.journal_write_errors.inc();
@@ -148,6 +167,31 @@ impl Worker {
         committer.spare = records;
         committer.spare.clear();
         Some(written.is_ok())
+    }
+
+    /// Lets the counts take what was written, and publishes it.
+    fn take(&self, records: &[u8], newest: UnixMillis, committer: &mut Committer, counts: &Counts) {
+        let mut cut = lock(&self.cut);
+        counts.take(records, decode_own, &mut cut.opened);
+        cut.published.extend(committer.publish(newest));
+    }
+
+    /// Writes the peaks that this turn has brought, so that its replies may show them beside the number
+    /// online. What cannot be written waits for [`Worker::gather_peaks`].
+    fn write_peaks(&self, committer: &mut Committer, counts: &Counts, metrics: &Metrics, now: UnixMillis) {
+        if !counts.peak_rose() {
+            return;
+        }
+        let mut peaks = Vec::new();
+        let rising = counts.all_rising();
+        for (site, count, at) in &rising {
+            encode(&Record::Peak { site: site.as_str(), count: *count, at: *at }, &mut peaks);
+        }
+        if !rising.is_empty() && committer.write(&peaks, now).is_ok() {
+            metrics.journal_writes.inc();
+            metrics.journal_records.inc_by(u64::try_from(rising.len()).unwrap_or(u64::MAX));
+            self.take(&peaks, now, committer, counts);
+        }
     }
 
     /// When the committer last ran.
@@ -209,8 +253,28 @@ fn fresh_stream() -> StreamId {
 }
 
 impl Turn {
+    /// What all replies of this turn show of a site in a language: rendered by the first of them. All
+    /// their records were taken before, so every reply shows its own beacon.
+    pub(super) fn show<E>(
+        &self,
+        site: SiteNumber,
+        language: &'static Language,
+        render: impl FnOnce() -> Result<Rendered, E>,
+        reply: impl FnOnce(&Rendered) -> Vec<u8>,
+    ) -> Result<Vec<u8>, E> {
+        let mut shown = lock(&self.shown);
+        let is_it = |shown: &Shown| shown.site == site && std::ptr::eq(shown.language, language);
+        let place = if let Some(place) = shown.iter().position(is_it) {
+            place
+        } else {
+            shown.push(Shown { site, language, rendered: render()? });
+            shown.len() - 1
+        };
+        Ok(reply(&shown[place].rendered))
+    }
+
     fn end(&self, now: UnixMillis, written: bool) {
-        let mut state = lock(&self.0);
+        let mut state = lock(&self.state);
         state.ended = Some((now, written));
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
@@ -218,18 +282,22 @@ impl Turn {
     }
 }
 
-/// Ends when the turn is over, with its moment; `None` if its records were not written.
-pub struct Committed(Arc<Turn>);
+/// Ends when the turn is over; `None` if its records were not written.
+pub struct Committed(Option<Arc<Turn>>);
 
 impl Future for Committed {
-    type Output = Option<UnixMillis>;
+    type Output = Option<Written>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = lock(&self.0.0);
-        if let Some((now, written)) = state.ended {
-            return Poll::Ready(written.then_some(now));
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let turn = self.0.take().expect("a future is not polled once it has ended");
+        let mut state = lock(&turn.state);
+        if let Some((at, written)) = state.ended {
+            drop(state);
+            return Poll::Ready(written.then_some(Written { at, turn }));
         }
         state.waiting.push(context.waker().clone());
+        drop(state);
+        self.0 = Some(turn);
         Poll::Pending
     }
 }

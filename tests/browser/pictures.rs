@@ -18,7 +18,7 @@ const VISITS: u64 = 1_333_796;
 const PICTURE_BYTES_MAX: usize = 60_000;
 
 /// A daemon that has counted for years, and on whose site many people are.
-fn busy() -> Daemon {
+pub(super) fn busy() -> Daemon {
     let daemon = Daemon::start(VKS);
     for person in 0..PEOPLE {
         let address = format!("198.{}.{}.7", 18 + person / 250, person % 250);
@@ -45,7 +45,7 @@ fn adjust(daemon: &Daemon, visits: u64, more: &[&str]) {
     daemon.print("adjust", &arguments);
 }
 
-fn keep(name: &str, png: &[u8]) {
+pub(super) fn keep(name: &str, png: &[u8]) {
     assert!(png.starts_with(b"\x89PNG") && png.len() > 2_000, "{name}");
     if std::env::var_os("UPDATE_PICTURES").is_some() {
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("pictures");
@@ -54,7 +54,7 @@ fn keep(name: &str, png: &[u8]) {
     }
 }
 
-fn check_nothing_sticks_out(browser: &Browser, name: &str) {
+pub(super) fn check_nothing_sticks_out(browser: &Browser, name: &str) {
     let sideways = browser.run("return document.documentElement.scrollWidth - innerWidth");
     assert_eq!(sideways, 0, "{name} is wider than the window");
 }

@@ -56,7 +56,7 @@ pub(super) fn render(numbers: &Numbers, badge: &Badge) -> Vec<u8> {
         Field { text: &message, ground: &colour, ink, left_px: 0, width_px: 0 },
     ];
     fields.retain(|field| !field.text.is_empty());
-    if badge.view.language.direction == "rtl" {
+    if badge.view.language.is_rtl() {
         fields.reverse();
     }
     let mut total_px = 0;
@@ -85,8 +85,13 @@ fn text_px(text: &str) -> u32 {
 
 /// Everything before the fields; they are cut to the round corners of the whole.
 fn open(svg: &mut Svg, badge: &Badge, label: &str, message: &str, total_px: u32) {
-    svg.root(total_px, HEIGHT_PX, "t", &badge.view).raw("<title id=\"t\">").text(label);
-    svg.raw(if label.is_empty() { "" } else { ": " }).text(message).raw("</title>\n").raw(STYLE);
+    svg.root(total_px, HEIGHT_PX, "t", &badge.view).raw("<title id=\"t\">");
+    if label.is_empty() {
+        svg.text(message);
+    } else {
+        svg.text(&badge.view.language.sentence(label, message));
+    }
+    svg.raw("</title>\n").raw(STYLE);
     if badge.style == Style::Classic {
         svg.raw(GLOSS);
     }

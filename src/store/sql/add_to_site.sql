@@ -1,5 +1,5 @@
 INSERT INTO site (id, views, visits, peak_online, peak_at, first_beacon_at, last_beacon_at, sequence)
-VALUES (:id, :views, :visits, :peak_online, :peak_at, :beacon_at, :beacon_at, :sequence)
+VALUES (:id, :views, :visits, :peak_online, :peak_at, :first_beacon_at, :last_beacon_at, :sequence)
 ON CONFLICT (id) DO UPDATE SET
     views = views + excluded.views,
     visits = visits + excluded.visits,

@@ -1,7 +1,9 @@
 SELECT day,
        views + views_added - views_removed AS views,
        visits + visits_added - visits_removed AS visits,
-       visitors
+       visitors,
+       views,
+       visits
 FROM day
 WHERE site = (SELECT number FROM site WHERE id = :id) AND day BETWEEN :first AND :last
 ORDER BY day

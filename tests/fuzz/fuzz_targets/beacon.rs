@@ -27,6 +27,9 @@ fuzz_target!(|input: &[u8]| {
         for method in [Method::Get, Method::Post] {
             let request = Request { method, path: protocol.paths[0], query, headers: &headers, body };
             let Ok(beacon) = (protocol.decode)(&request) else { continue };
+            for tag in beacon.url.iter().flat_map(|url| url.tags().campaign.map(std::borrow::Cow::into_owned)) {
+                assert!(headcount::details::tag(&tag).is_none_or(|kept| !kept.is_empty() && kept.len() <= 100));
+            }
             let kept = ["id".to_owned(), "page".to_owned()];
             for kept in [&kept[..], &[]] {
                 let Some(Ok(page)) = beacon.url.as_ref().map(|url| url.page(kept)) else { continue };

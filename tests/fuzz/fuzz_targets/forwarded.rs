@@ -17,6 +17,8 @@ static ROOMS: LazyLock<[(HeaderName, Visitors); 2]> = LazyLock::new(|| {
         let options = Options {
             trusted_proxies: ["127.0.0.0/8", "::1/128", "10.0.0.0/8"].map(|net| net.parse().expect("a network")).to_vec(),
             client_address_header: name.to_owned(),
+            country_header: String::new(),
+            countries: None,
             agents_max: 100,
         };
         (HeaderName::from_static(name), Visitors::new(&options, [7; 16]).expect("a header"))

@@ -1,0 +1,1 @@
+DELETE FROM detail_day WHERE site = :site AND day = :day AND dimension = :dimension AND value = :value
