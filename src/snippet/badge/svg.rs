@@ -167,6 +167,15 @@ mod tests {
     }
 
     #[test]
+    fn where_text_runs_from_right_to_left_the_name_stands_on_the_right() {
+        let svg = svg(&[("lang", "ar")]);
+        let number = svg.find(">1,333,796</text>").expect("is there");
+        assert!(number < svg.find(">إجمالي الزيارات</text>").expect("is there"));
+        assert!(svg.contains("<title id=\"t\">إجمالي الزيارات: \u{2066}1,333,796\u{2069}</title>"));
+        assert!(svg.contains(" direction=\"ltr\">"), "within a page of that direction too");
+    }
+
+    #[test]
     fn a_label_stays_text() {
         let svg = svg(&[("label", "</text><script>a&\"'\u{202e}")]);
         assert!(!svg.contains("<script"), "{svg}");
