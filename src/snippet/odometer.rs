@@ -70,7 +70,9 @@ pub(super) fn card(numbers: &Numbers, view: &View, lines: &[Line]) -> Vec<u8> {
 fn line_px(line: &Line) -> u32 {
     let dot = if line.row == Row::Online { text_px("00") } else { 0 };
     let unit = if line.unit.is_empty() { 0 } else { UNIT_GAP_PX + text_px(line.unit) };
-    (text_px(line.label) + dot).max(wheels_px(&line.number) + unit)
+    // Where a label decides, no gap takes up what the estimate got wrong.
+    let label = (text_px(line.label) + dot) * 6 / 5;
+    label.max(wheels_px(&line.number) + unit)
 }
 
 fn wheels_px(number: &str) -> u32 {
