@@ -92,6 +92,15 @@ fn a_picture_that_is_known_already_is_not_sent_again() {
 }
 
 #[test]
+fn a_picture_that_counts_shows_the_page_that_it_counted() {
+    let daemon = Daemon::start(VKS);
+    let drawn = |query: &str| daemon.get(&format!("/badge/vks.png?label=&{query}"), &[]).body;
+    let dash = drawn("show=page");
+    assert_ne!(drawn("show=page&u=http://www.localhost/a&hit"), dash);
+    assert_eq!(drawn("show=page"), dash, "no page was named");
+}
+
+#[test]
 fn many_pictures_at_once_are_drawn_or_refused_in_words_and_beacons_go_on() {
     let daemon = Daemon::start(VKS);
     let replies: Vec<_> = std::thread::scope(|scope| {
@@ -142,6 +151,7 @@ fn wheels_turn_when_the_number_changes_and_are_made_where_there_are_none() {
     browser.visit(&site.at("/"));
     wait_for(|| (browser.run(WHEELS) == "1").then_some(()));
     let turning = "return document.getAnimations().map(a => a.animationName).filter(n => n.includes('turn'))";
+    assert_eq!(browser.run(turning), json!([]), "the first number passes through no other");
     browser.run("document.getAnimations().forEach(a => a.finish())");
     browser.run("document.querySelector('[data-headcount=total]').textContent = '1'");
     assert_eq!(browser.run(turning), json!([]), "the same number turns nothing");

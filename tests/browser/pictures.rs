@@ -6,6 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
+use headcount::snippet::Language;
+
 use super::{SPANS, VKS, base, numbers, script};
 use crate::support::chromium::Browser;
 use crate::support::site::Site;
@@ -169,10 +171,17 @@ fn badges_and_pictures_are_legible_in_light_and_dark() {
         .concat()
             + &badges.concat()
     };
+    let languages: String = Language::tags()
+        .map(|tag| {
+            let both = ["svg", "png"].map(|ending| badge(&format!("{ending}?lang={tag}")));
+            both.concat() + &badge(&format!("svg?lang={tag}&style=classic&show=online"))
+        })
+        .collect();
     let picture = |file: &str, width: u32| format!("<p><img src=\"{base}/{file}\" width=\"{width}\"></p>");
     let ways = [
         ("badges-flat", all("flat")),
         ("badges-classic", all("classic")),
+        ("badges-languages", languages),
         ("png-once", [badge("png"), badge("png?style=classic"), badge("png?label=访问 ผู้เข้าชม"), format!("<img src=\"{base}/snippet/vks.png\"><br><img src=\"{base}/snippet/vks.png?style=odometer\">")].concat()),
         ("png-twice", [picture("badge/vks.png?scale=2", 172), picture("badge/vks.png?scale=2&style=classic", 172), picture("snippet/vks.png?scale=2", 279), picture("snippet/vks.png?scale=2&style=odometer", 230), picture("snippet/vks.png?scale=2&style=table", 275)].concat()),
     ];
