@@ -18,13 +18,17 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::oneshot;
 
+use crate::beacon::PageUrl;
 use crate::keeper::{Answer, Order};
-use crate::store::{Adjustment, Reason};
+use crate::rows::LocalDay;
+use crate::sites::Site;
+use crate::store::{Adjustment, Batch, Reason, Scope};
 use crate::web::Rooms;
-use crate::words::{Day, Figure, SiteId};
+use crate::words::{Day, Figure, PagePath, SiteId, UnixMillis};
 
-/// The longest line of a request.
-const REQUEST_BYTES_MAX: u64 = 64 << 10;
+/// The longest line of a request: an old counter's half a million pages fit. Only this daemon's own user
+/// can connect.
+pub const REQUEST_BYTES_MAX: u64 = 128 << 20;
 
 /// What can be asked.
 #[derive(Debug, Serialize, Deserialize)]
@@ -36,14 +40,24 @@ pub enum Request {
     Adjust {
         /// The site's id.
         site: String,
-        /// `views` or `visits`.
-        figure: String,
-        /// What to add, or to take away.
-        amount: i64,
-        /// `YYYY-MM-DD`; none is the total alone.
-        day: Option<String>,
+        /// What is corrected, and by how much.
+        #[serde(flatten)]
+        change: Change,
         /// Why.
         reason: String,
+    },
+    /// An old counter's numbers, all of them or none.
+    BringAlong {
+        /// The site's id.
+        site: String,
+        /// What is corrected.
+        changes: Vec<Change>,
+        /// Why, for each of them.
+        reason: String,
+        /// The file's SHA-256.
+        source: String,
+        /// Whether a file that was taken before is taken again.
+        again: bool,
     },
     /// A backup into a new file.
     Backup {
@@ -57,6 +71,34 @@ pub enum Request {
     },
     /// Fold now.
     Fold,
+}
+
+/// A change of one number.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Change {
+    /// `views` or `visits`.
+    pub figure: String,
+    /// What to add, or to take away.
+    pub amount: i64,
+    /// `YYYY-MM-DD`; without it, and without a page, the total alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub day: Option<String>,
+    /// The page whose all-time numbers are meant, as a path or URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
+}
+
+/// Who changes numbers of which site, when and why.
+#[derive(Clone, Debug)]
+pub struct Audit<'a> {
+    /// The site as it is configured.
+    pub site: &'a Site,
+    /// Who.
+    pub who: String,
+    /// When.
+    pub at: UnixMillis,
+    /// Why, in the words that were given.
+    pub reason: &'a str,
 }
 
 /// Listens, and answers for as long as the runtime lives.
@@ -107,9 +149,18 @@ async fn answer(
 ) -> Result<Value, String> {
     match request {
         Request::Sites => Ok(sites(rooms)),
-        Request::Adjust { site, figure, amount, day, reason } => {
-            let adjustment = adjustment(&site, &figure, amount, day.as_deref(), &reason, who, rooms)?;
+        Request::Adjust { site, change, reason } => {
+            let site = configured(rooms, &site)?;
+            let audit = Audit { site: &site, who, at: rooms.clock.now(), reason: &reason };
+            let adjustment = audit.adjustment(&change)?;
             let total = ask(orders, |answer| Order::Adjust(adjustment, answer)).await?;
+            Ok(json!({ "views": total.views, "visits": total.visits }))
+        }
+        Request::BringAlong { site, changes, reason, source, again } => {
+            let site = configured(rooms, &site)?;
+            let audit = Audit { site: &site, who, at: rooms.clock.now(), reason: &reason };
+            let batch = audit.batch(&changes, source, again)?;
+            let total = ask(orders, |answer| Order::BringAlong(batch, answer)).await?;
             Ok(json!({ "views": total.views, "visits": total.visits }))
         }
         Request::Backup { path } => {
@@ -145,55 +196,70 @@ pub fn with_sources(error: &dyn std::error::Error) -> String {
     text
 }
 
-fn adjustment(
-    site: &str,
-    figure: &str,
-    amount: i64,
-    day: Option<&str>,
-    reason: &str,
-    who: String,
-    rooms: &Rooms,
-) -> Result<Adjustment, String> {
-    let site = SiteId::parse(site).map_err(|error| format!("site {error}"))?;
-    if rooms.sites().find(site.as_str()).is_none() {
-        return Err(format!("there is no site {site} in the configuration"));
-    }
-    let parsed = parse_adjustment(site, figure, amount, day, reason, who, rooms.clock.now())?;
-    let today = rooms
-        .sites()
-        .find(parsed.site.as_str())
-        .and_then(|placed| rooms.counts.local_day(placed.number, rooms.clock.now()));
-    if let (Some(day), Some(today)) = (parsed.day, today)
-        && day > today.day
-    {
-        return Err(format!("{day} has not come yet; today is {}", today.day));
-    }
-    Ok(parsed)
+fn configured(rooms: &Rooms, site: &str) -> Result<Arc<Site>, String> {
+    let id = SiteId::parse(site).map_err(|error| format!("site {error}"))?;
+    let placed = rooms.sites().find(id.as_str()).cloned();
+    placed.map(|placed| placed.site).ok_or_else(|| format!("there is no site {id} in the configuration"))
 }
 
-/// Reads the words of an adjustment.
-///
-/// # Errors
-/// When one of them is no figure, amount, day or reason.
-pub fn parse_adjustment(
-    site: SiteId,
-    figure: &str,
-    amount: i64,
-    day: Option<&str>,
-    reason: &str,
-    who: String,
-    at: crate::words::UnixMillis,
-) -> Result<Adjustment, String> {
-    let figure = match figure {
-        "views" => Figure::Views,
-        "visits" => Figure::Visits,
-        _ => return Err("the figure must be views or visits".to_owned()),
-    };
-    let amount = NonZeroI64::new(amount).ok_or("the amount must not be 0")?;
-    let day =
-        day.map(str::parse::<Day>).transpose().map_err(|_| "the day must be a date such as 2026-11-22")?;
-    let reason = Reason::parse(reason).map_err(|error| error.to_string())?;
-    Ok(Adjustment { site, figure, amount, day, reason, who, at })
+impl Audit<'_> {
+    /// Reads a change.
+    ///
+    /// # Errors
+    /// When one of its words is no figure, amount, day or page, the day has not come yet, or the reason
+    /// is none.
+    pub fn adjustment(&self, change: &Change) -> Result<Adjustment, String> {
+        let figure = match change.figure.as_str() {
+            "views" => Figure::Views,
+            "visits" => Figure::Visits,
+            _ => return Err("the figure must be views or visits".to_owned()),
+        };
+        Ok(Adjustment {
+            site: self.site.id.clone(),
+            figure,
+            amount: NonZeroI64::new(change.amount).ok_or("the amount must not be 0")?,
+            scope: self.scope(change)?,
+            reason: Reason::parse(self.reason).map_err(|error| error.to_string())?,
+            who: self.who.clone(),
+            at: self.at,
+        })
+    }
+
+    /// Reads changes that belong together.
+    ///
+    /// # Errors
+    /// As [`Audit::adjustment`].
+    pub fn batch(&self, changes: &[Change], source: String, again: bool) -> Result<Batch, String> {
+        let adjustments = changes.iter().map(|change| self.adjustment(change)).collect::<Result<_, _>>()?;
+        Ok(Batch { site: self.site.id.clone(), adjustments, source, again })
+    }
+
+    fn scope(&self, change: &Change) -> Result<Scope, String> {
+        match (&change.day, &change.page) {
+            (None, None) => Ok(Scope::Total),
+            (Some(day), None) => self.day(day).map(Scope::Day),
+            (None, Some(page)) => self.page(page).map(Scope::Page),
+            (Some(_), Some(_)) => Err("a day or a page can be corrected, not a page on a day".to_owned()),
+        }
+    }
+
+    fn day(&self, day: &str) -> Result<Day, String> {
+        let day: Day = day.parse().map_err(|_| "the day must be a date such as 2026-11-22".to_owned())?;
+        let today = LocalDay::of(self.at, &self.site.time_zone).day;
+        if day > today {
+            return Err(format!("{day} has not come yet; today is {today}"));
+        }
+        Ok(day)
+    }
+
+    fn page(&self, page: &str) -> Result<PagePath, String> {
+        if page == PagePath::OTHER {
+            return Ok(PagePath::other());
+        }
+        let folded = PageUrl::asked(page).map(|url| url.page(&self.site.page_parameters));
+        let wanted = "the page must be a path that begins with /, or an http(s) URL";
+        folded.ok_or(wanted)?.map_err(|error| format!("the page {error}"))
+    }
 }
 
 fn sites(rooms: &Rooms) -> Value {

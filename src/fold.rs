@@ -8,7 +8,7 @@
 //! A store that refuses holds up nothing but itself: records are folded on in memory, and the next
 //! transaction that succeeds takes all that has gathered, with its offsets.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
@@ -84,7 +84,7 @@ pub struct Fold {
 struct State {
     /// Visitors in an open visit, and the last moment of each.
     visits: OpenVisits,
-    sites: HashMap<SiteId, FoldedSite>,
+    sites: foldhash::HashMap<SiteId, FoldedSite>,
     /// How far each stream was read.
     read: BTreeMap<StreamId, u64>,
     /// How far each stream is applied in the store.

@@ -21,7 +21,7 @@ use crate::metrics::Family;
 use crate::rows::{Calendar, LocalDay};
 use crate::sites::{LanguageChoice, Placed, Site};
 use crate::snippet::Language;
-use crate::store::{self, AdjustError, Adjustment, Store, StoreError};
+use crate::store::{self, AdjustError, Adjustment, Batch, Scope, Store, StoreError};
 use crate::web::{Rooms, Worker, cuts};
 use crate::words::{Day, SiteId, Tally, UnixMillis};
 
@@ -41,6 +41,8 @@ pub enum Order {
     Place(Vec<Placed>, Answer<()>),
     /// Adjust a number; answered with the site's total.
     Adjust(Adjustment, Answer<Tally>),
+    /// Bring an old counter's numbers along, all of them or none; answered with the site's total.
+    BringAlong(Batch, Answer<Tally>),
     /// Write a backup to a file that does not exist.
     Backup(PathBuf, Answer<()>),
     /// Delete what is kept of a site that is not configured.
@@ -174,6 +176,7 @@ impl Keeper {
         match order {
             Order::Place(sites, answer) => drop(answer.send(self.place(&sites))),
             Order::Adjust(adjustment, answer) => drop(answer.send(self.adjust(&adjustment))),
+            Order::BringAlong(batch, answer) => drop(answer.send(self.bring_along(&batch))),
             Order::Backup(path, answer) => drop(answer.send(self.backup(&path))),
             Order::RemoveSite(site, answer) => drop(answer.send(self.remove_site(&site))),
             Order::Fold(answer) => drop(answer.send(self.fold().map_err(OrderError::from))),
@@ -202,16 +205,38 @@ impl Keeper {
         // An adjustment may not go below zero, so all that was counted must be in the store.
         self.fold()?;
         let total = self.fold.store().adjust(adjustment)?;
-        let (site, amount) = (adjustment.site.as_str(), adjustment.amount.get());
-        self.rooms.counts.adjust(site, adjustment.day, adjustment.figure, amount);
+        self.show(adjustment);
         tracing::info!(
-            site,
+            site = adjustment.site.as_str(),
             figure = adjustment.figure.as_str(),
-            amount,
+            amount = adjustment.amount.get(),
             who = adjustment.who,
             "a number was adjusted"
         );
         Ok(total)
+    }
+
+    fn bring_along(&mut self, batch: &Batch) -> Result<Tally, OrderError> {
+        self.fold()?;
+        let total = self.fold.store().adjust_all(batch)?;
+        batch.adjustments.iter().for_each(|adjustment| self.show(adjustment));
+        tracing::info!(
+            site = batch.site.as_str(),
+            adjustments = batch.adjustments.len(),
+            source = batch.source,
+            "the numbers of an old counter were brought along"
+        );
+        Ok(total)
+    }
+
+    /// Shows an adjustment that the store has taken.
+    fn show(&self, adjustment: &Adjustment) {
+        let counts = &self.rooms.counts;
+        let (site, figure, amount) = (adjustment.site.as_str(), adjustment.figure, adjustment.amount.get());
+        match &adjustment.scope {
+            Scope::Page(page) => counts.adjust_page(site, page.as_str(), figure, amount),
+            scope => counts.adjust(site, scope.day(), figure, amount),
+        }
     }
 
     fn backup(&mut self, path: &Path) -> Result<(), OrderError> {

@@ -21,7 +21,7 @@
 //! |---|---|---|
 //! | edge | [`cli`], [`config`], [`daemon`], [`control`], [`keeper`] | everyone; they decide nothing about numbers |
 //! | door | [`web`] | the rooms below |
-//! | rooms | [`beacon`], [`sites`], [`visitor`], [`guard`], [`snippet`], [`page`] | values in, values out |
+//! | rooms | [`beacon`], [`sites`], [`visitor`], [`guard`], [`snippet`], [`page`], [`legacy`] | values in, values out |
 //! | counting | [`count`], [`fold`] | memory in the worker's turn; the fold behind it |
 //! | sums | [`rows`] | adds; neither memory nor store |
 //! | vaults | [`journal`], [`store`], [`salt`] | records and batches, nothing of the web |
@@ -52,6 +52,7 @@ pub mod fold;
 pub mod guard;
 pub mod journal;
 pub mod keeper;
+pub mod legacy;
 pub mod metrics;
 pub mod page;
 pub mod rows;

@@ -40,6 +40,10 @@ pub struct Metrics {
     pub connections: IntGauge,
     /// Connections closed at once because `connections_max` was reached.
     pub connections_refused: IntCounter,
+    /// Live streams that are open.
+    pub live_streams: IntGauge,
+    /// Live streams refused because there was no room for them.
+    pub live_streams_refused: IntCounter,
     /// Accepts that the system refused.
     pub accept_errors: IntCounter,
     /// Turns whose records could not be written.
@@ -114,6 +118,8 @@ impl Metrics {
         let forwarding_ignored = counter(&r, "forwarding_ignored_total", help);
         let help = "Connections closed because connections_max was reached.";
         let connections_refused = counter(&r, "http_connections_refused_total", help);
+        let help = "Live streams refused because a limit was reached.";
+        let live_streams_refused = counter(&r, "live_streams_refused_total", help);
         let help = "Whether the configuration in force is the latest one.";
         let reload_successful = gauge(&r, "config_last_reload_successful", help);
         let help = "When the configuration in force was taken over.";
@@ -131,6 +137,8 @@ impl Metrics {
             forwarding_ignored,
             connections: gauge(&r, "http_connections", "Open connections."),
             connections_refused,
+            live_streams: gauge(&r, "live_streams", "Open live streams."),
+            live_streams_refused,
             accept_errors: counter(&r, "http_accept_errors_total", "Accepts that the system refused."),
             journal_write_errors: counter(
                 &r,

@@ -318,6 +318,15 @@ impl Figure {
         }
     }
 
+    /// So many of this figure, and none of the other.
+    #[must_use]
+    pub fn alone(self, count: u64) -> Tally {
+        match self {
+            Figure::Views => Tally { views: count, visits: 0 },
+            Figure::Visits => Tally { views: 0, visits: count },
+        }
+    }
+
     /// This figure of a tally.
     #[must_use]
     pub fn of(self, tally: Tally) -> u64 {

@@ -4,6 +4,8 @@
 mod formats;
 /// Every language on a screen, and against the browser's own copy of CLDR.
 mod languages;
+/// A page that listens: its number changes when somebody else comes.
+mod live;
 /// Behind a real nginx with TLS, under a path of the site.
 mod nginx;
 /// One person, two people, one who leaves: what online means on a screen.

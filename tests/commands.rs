@@ -71,6 +71,7 @@ fn help_names_every_command_and_every_argument() {
         ("sites", "last counted beacon"),
         ("sites remove", "no longer configured"),
         ("adjust", "--on <DATE>"),
+        ("import", "--from <SYSTEM>"),
         ("explain", "Example: headcount explain"),
         ("journal check", "Exit 4 on damage"),
         ("backup", "must not exist yet"),

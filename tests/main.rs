@@ -30,6 +30,9 @@ mod beacon;
 /// Which language a reader gets: of the request, the site, the page, the browser.
 mod languages;
 
+/// Live streams: what is sent, when, and what ends them.
+mod live;
+
 /// New and changed sites are taken over while serving; a bad configuration changes nothing.
 mod reload;
 
@@ -38,6 +41,9 @@ mod browser;
 
 /// Every command beside a running daemon and on a stopped one's directory.
 mod commands;
+
+/// Old counters' dumps and exports become adjustments, whole and once.
+mod legacy;
 
 /// An access log sent again as beacons counts as plain maps do.
 mod replay;

@@ -25,6 +25,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("guard", &["beacon", "visitor", "sites", "words"]),
     ("snippet", &["sites", "words"]),
     ("page", &["words"]),
+    ("legacy", &["beacon", "rows", "words"]),
     ("count", &["rows", "sites", "words"]),
     ("fold", &["count", "details", "journal", "rows", "store", "words"]),
     ("rows", &["details", "words"]),

@@ -110,9 +110,8 @@ impl<'a> PageUrl<'a> {
     pub fn tags(&self) -> Tags<'_> {
         let behind = &self.text[self.authority.end..];
         let mut tags = Tags::default();
-        let Some((_, query)) = behind.split_once('?').filter(|(path, _)| !path.contains('#')) else {
-            return tags;
-        };
+        let Some(mark) = memchr::memchr2(b'?', b'#', behind.as_bytes()) else { return tags };
+        let Some(query) = behind[mark..].strip_prefix('?') else { return tags };
         let query = query.split_once('#').map_or(query, |(before, _)| before);
         for (name, value) in query.split('&').filter_map(|pair| pair.strip_prefix("utm_")?.split_once('=')) {
             let place = match name {
@@ -145,36 +144,17 @@ impl<'a> PageUrl<'a> {
 
 /// Whether a path is plain and already as folding would leave it; `false` may err.
 fn is_folded(path: &str) -> bool {
-    let (mut before, mut last_segment) = (0, 0);
-    for (at, byte) in path.bytes().enumerate() {
-        match byte {
-            b'/' if before == b'/' => return false,
-            b'/' => last_segment = at + 1,
-            b'a'..=b'z'
-            | b'A'..=b'Z'
-            | b'0'..=b'9'
-            | b'-'
-            | b'.'
-            | b'_'
-            | b'~'
-            | b'!'
-            | b'$'
-            | b'&'
-            | b'\''
-            | b'('
-            | b')'
-            | b'*'
-            | b'+'
-            | b','
-            | b';'
-            | b'='
-            | b':'
-            | b'@' => {}
-            _ => return false,
-        }
-        before = byte;
+    let bytes = path.as_bytes();
+    let plain =
+        |b: u8| matches!(b, b'!' | b'$' | b'&'..=b';' | b'=' | b'@'..=b'Z' | b'_' | b'a'..=b'z' | b'~');
+    if path == "/" || !bytes.iter().all(|b| plain(*b)) {
+        return path == "/";
     }
-    path == "/" || path.starts_with('/') && before != b'/' && !is_index_file(&path[last_segment..])
+    let last_segment = memchr::memrchr(b'/', bytes).map_or("", |slash| &path[slash + 1..]);
+    bytes.first() == Some(&b'/')
+        && !last_segment.is_empty()
+        && !bytes.windows(2).any(|pair| pair == b"//")
+        && !is_index_file(last_segment)
 }
 
 fn fold_path(path: &str) -> String {

@@ -8,10 +8,10 @@ use serde_json::Value;
 use super::{Failure, Settings, failed};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::control::{Request, ask_daemon, parse_adjustment};
+use crate::control::{Audit, Change, Request, ask_daemon};
 use crate::daemon::open_stopped;
-use crate::rows::LocalDay;
-use crate::store::Adjustment;
+use crate::sites::Site;
+use crate::store::{Adjustment, Scope};
 use crate::words::SiteId;
 
 #[derive(Debug, Args)]
@@ -30,8 +30,11 @@ pub(super) struct Adjust {
     /// Correct the rows of this day too, such as 2026-11-22. Without it the total alone.
     #[arg(long, value_name = "DATE")]
     on: Option<String>,
+    /// Correct the all-time numbers of this page, such as /news, and nothing else.
+    #[arg(long, value_name = "PAGE", conflicts_with = "on")]
+    page: Option<String>,
     /// Show all adjustments of the site.
-    #[arg(long, conflicts_with_all = ["figure", "amount", "reason", "on"])]
+    #[arg(long, conflicts_with_all = ["figure", "amount", "reason", "on", "page"])]
     list: bool,
     #[command(flatten)]
     settings: Settings,
@@ -46,45 +49,18 @@ impl Adjust {
             return Err(Failure::Argument("a figure, an amount and a reason are needed".to_owned()));
         };
         let config = self.settings.load()?;
-        let adjustment = self.adjustment(&config, figure, amount, reason)?;
-        let request = Request::Adjust {
-            site: self.site.clone(),
-            figure: figure.clone(),
-            amount,
-            day: self.on.clone(),
-            reason: reason.clone(),
-        };
+        let (day, page) = (self.on.clone(), self.page.clone());
+        let change = Change { figure: figure.clone(), amount, day, page };
+        // The words are checked here, so that a mistake ends alike whether a daemon runs or not.
+        let site = configured(&config, &self.site)?;
+        let adjustment = audit(site, reason).adjustment(&change).map_err(Failure::Argument)?;
+        let request = Request::Adjust { site: self.site.clone(), change, reason: reason.clone() };
         let total = match ask_daemon(&config.state_directory, &request).map_err(Failure::Failed)? {
             Some(total) => total,
             None => adjust_stopped(&config, &adjustment)?,
         };
         println!("{} now has {} visits and {} views in all", self.site, total["visits"], total["views"]);
         Ok(())
-    }
-
-    /// Checks the words here, so that a mistake ends alike whether a daemon runs or not.
-    fn adjustment(
-        &self,
-        config: &Config,
-        figure: &str,
-        amount: i64,
-        reason: &str,
-    ) -> Result<Adjustment, Failure> {
-        let site =
-            SiteId::parse(&self.site).map_err(|error| Failure::Argument(format!("the site id {error}")))?;
-        let now = Clock::system().now();
-        let who = std::fs::metadata("/proc/self")
-            .map_or_else(|_| "unknown".to_owned(), |me| format!("uid {}", me.uid()));
-        let adjustment = parse_adjustment(site, figure, amount, self.on.as_deref(), reason, who, now)
-            .map_err(Failure::Argument)?;
-        let configured = config.sites.iter().find(|configured| configured.id == adjustment.site);
-        let today = configured.map(|site| LocalDay::of(now, &site.time_zone).day);
-        match (adjustment.day, today) {
-            (Some(day), Some(today)) if day > today => {
-                Err(Failure::Argument(format!("{day} has not come yet; today is {today}")))
-            }
-            _ => Ok(adjustment),
-        }
     }
 
     fn print_list(&self) -> Result<(), Failure> {
@@ -94,12 +70,16 @@ impl Adjust {
         let store = super::export::open_store(&config)?;
         let adjustments = store.adjustments(&site).map_err(|error| failed(&error))?;
         for adjustment in &adjustments {
-            let day = adjustment.day.map_or_else(|| "total".to_owned(), |day| day.to_string());
+            let scope = match &adjustment.scope {
+                Scope::Total => "total".to_owned(),
+                Scope::Day(day) => day.to_string(),
+                Scope::Page(page) => page.as_str().to_owned(),
+            };
             let at = jiff::Timestamp::from_millisecond(i64::try_from(adjustment.at.0).unwrap_or(0))
                 .unwrap_or_default();
             let (figure, amount) = (adjustment.figure.as_str(), adjustment.amount);
             println!(
-                "{at:.0}  {}  {amount:+} {figure}  {day}  {}",
+                "{at:.0}  {}  {amount:+} {figure}  {scope}  {}",
                 adjustment.who,
                 adjustment.reason.as_str()
             );
@@ -111,11 +91,21 @@ impl Adjust {
     }
 }
 
+/// The site of that name in the configuration.
+pub(super) fn configured<'a>(config: &'a Config, site: &str) -> Result<&'a Site, Failure> {
+    let id = SiteId::parse(site).map_err(|error| Failure::Argument(format!("the site id {error}")))?;
+    let configured = config.sites.iter().find(|configured| configured.id == id);
+    configured.ok_or_else(|| Failure::Failed(format!("there is no site {id} in the configuration")))
+}
+
+/// The one who runs this command, now.
+pub(super) fn audit<'a>(site: &'a Site, reason: &'a str) -> Audit<'a> {
+    let who = std::fs::metadata("/proc/self")
+        .map_or_else(|_| "unknown".to_owned(), |me| format!("uid {}", me.uid()));
+    Audit { site, who, at: Clock::system().now(), reason }
+}
+
 fn adjust_stopped(config: &Config, adjustment: &Adjustment) -> Result<Value, Failure> {
-    let site = &adjustment.site;
-    if !config.sites.iter().any(|configured| configured.id == *site) {
-        return Err(Failure::Failed(format!("there is no site {site} in the configuration")));
-    }
     let mut kept = open_stopped(config)?;
     let total = kept.fold.store().adjust(adjustment).map_err(|error| failed(&error))?;
     Ok(serde_json::json!({ "views": total.views, "visits": total.visits }))

@@ -7,6 +7,7 @@ mod backup;
 mod check;
 mod explain;
 mod export;
+mod import_from;
 mod report;
 mod screen;
 mod serve;
@@ -65,6 +66,8 @@ enum Command {
     Sites(sites::Sites),
     /// Correct a number, with a reason: the total alone, or one day.
     Adjust(adjust::Adjust),
+    /// Bring the numbers of an old counter along, from its dump or export.
+    Import(import_from::ImportFrom),
     /// Say whether a beacon would be counted, and if not, why.
     Explain(explain::Explain),
     /// Look at the journal.
@@ -121,6 +124,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Config(settings) => settings.load().map(|config| print!("{}", config.print())),
         Command::Sites(sites) => sites.run(),
         Command::Adjust(adjust) => adjust.run(),
+        Command::Import(import) => import.run(),
         Command::Explain(explain) => explain.run(),
         Command::Journal(journal) => journal.run(),
         Command::Backup(backup) => backup.run(),

@@ -46,6 +46,8 @@ impl Settings {
                 header_read_timeout_ms: 0,
                 idle_timeout_ms: 0,
                 drain_timeout_ms: 0,
+                live_streams: 0,
+                live_streams_per_network: 0,
             },
             journal: journal::Options {
                 directory: PathBuf::new(),
@@ -99,7 +101,7 @@ pub(super) fn blank_site() -> Site {
 pub(super) const SITE: &str = "site";
 
 /// The keys outside of sites.
-pub(super) static KEYS: [Key<Settings>; 31] = [
+pub(super) static KEYS: [Key<Settings>; 33] = [
     Key {
         name: "listen",
         shape: Shape::List {
@@ -308,6 +310,17 @@ pub(super) static KEYS: [Key<Settings>; 31] = [
     Key {
         name: "limits.user_agents_max",
         shape: Shape::Number { range: 100..=1_000_000, put: |to, n| to.visitor.agents_max = entries(n) },
+    },
+    Key {
+        name: "limits.live_streams",
+        shape: Shape::Number { range: 1..=1_000_000, put: |to, n| to.web.live_streams = entries(n) },
+    },
+    Key {
+        name: "limits.live_streams_per_network",
+        shape: Shape::Number {
+            range: 0..=1_000_000,
+            put: |to, n| to.web.live_streams_per_network = entries(n),
+        },
     },
     Key {
         name: "retention.details",

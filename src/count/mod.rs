@@ -299,6 +299,13 @@ impl Counts {
         }
     }
 
+    /// An adjustment of a page that the store has taken; totals stay as they are.
+    pub fn adjust_page(&self, site: &str, page: &str, figure: Figure, amount: i64) {
+        if let Some(site) = self.index().by_id.get(site) {
+            site.adjust_page(page, figure, amount);
+        }
+    }
+
     fn index(&self) -> RwLockReadGuard<'_, Index> {
         self.sites.read().unwrap_or_else(PoisonError::into_inner)
     }

@@ -198,7 +198,7 @@ impl SiteCounts {
         live.window.take_away_visits(opened.minute, less);
         if let Some(page) = opened.page {
             live.pages.add(page, more);
-            live.pages.take_away_visits(page, less);
+            live.pages.take_away(page, Tally { views: 0, visits: less });
         }
     }
 
@@ -208,11 +208,7 @@ impl SiteCounts {
 
     pub(super) fn adjust(&self, day: Option<Day>, figure: Figure, amount: i64) {
         let mut live = self.live();
-        let by = amount.unsigned_abs();
-        let tally = match figure {
-            Figure::Views => Tally { views: by, visits: 0 },
-            Figure::Visits => Tally { views: 0, visits: by },
-        };
+        let tally = figure.alone(amount.unsigned_abs());
         // A day after the present one is not in the calendar yet; the store has it.
         let day = day.filter(|day| *day <= live.calendar.day());
         if amount >= 0 {
@@ -226,6 +222,17 @@ impl SiteCounts {
             if let Some(day) = day {
                 live.calendar.take_away(day, tally);
             }
+        }
+    }
+
+    pub(super) fn adjust_page(&self, page: &str, figure: Figure, amount: i64) {
+        let mut live = self.live();
+        let slot = live.pages.slot(page, self.pages_max);
+        let by = figure.alone(amount.unsigned_abs());
+        if amount >= 0 {
+            live.pages.add(slot, by);
+        } else {
+            live.pages.take_away(slot, by);
         }
     }
 

@@ -223,28 +223,38 @@ pub fn decode(bytes: &[u8]) -> Option<(Record<'_>, usize)> {
     if checksum != crc32c::crc32c_append(crc32c::crc32c(length), body) {
         return None;
     }
-    decode_own(bytes)
-}
-
-/// Reads a record that this process has encoded and nobody has had in hand since: as [`decode`], but the
-/// checksum is not looked at.
-#[must_use]
-pub fn decode_own(bytes: &[u8]) -> Option<(Record<'_>, usize)> {
-    let end = HEAD_BYTES + usize::from(u16::from_le_bytes(*bytes.first_chunk::<2>()?));
-    let body = bytes.get(HEAD_BYTES..end)?;
     let mut reader = Reader(body);
     let record = decode_body(&mut reader)?;
     reader.0.is_empty().then_some((record, end))
 }
 
+/// What memory needs of a record that this process has encoded and nobody has had in hand since: as
+/// [`decode`], but the checksum is not looked at and the details are left out.
+#[must_use]
+pub fn decode_own(bytes: &[u8]) -> Option<(Record<'_>, usize)> {
+    let end = HEAD_BYTES + usize::from(u16::from_le_bytes(*bytes.first_chunk::<2>()?));
+    let record = decode_but_details(&mut Reader(bytes.get(HEAD_BYTES..end)?))?.0;
+    Some((record, end))
+}
+
 fn decode_body<'a>(reader: &mut Reader<'a>) -> Option<Record<'a>> {
+    match decode_but_details(reader)? {
+        (Record::Touch(touch), true) => {
+            Some(Record::Touch(Touch { details: decode_details(reader)?, ..touch }))
+        }
+        (record, _) => Some(record),
+    }
+}
+
+/// A record up to its details, and whether there are any.
+fn decode_but_details<'a>(reader: &mut Reader<'a>) -> Option<(Record<'a>, bool)> {
     let kind = reader.u8()?;
     let flags = reader.u8()?;
     let at = UnixMillis(reader.u64()?);
     let site_bytes = usize::from(reader.u8()?);
     let site = reader.text(site_bytes)?;
     if kind == PEAK {
-        return Some(Record::Peak { site, count: reader.u32()?, at });
+        return Some((Record::Peak { site, count: reader.u32()?, at }, false));
     }
     let kind = *Kind::ALL.get(usize::from(kind))?;
     let day = Day(reader.u32()?.cast_signed());
@@ -258,19 +268,9 @@ fn decode_body<'a>(reader: &mut Reader<'a>) -> Option<Record<'a>> {
         Some(reader.text(page_bytes)?)
     };
     let in_visit = flags & IN_VISIT != 0;
-    let details = if flags & HAS_DETAILS == 0 { Details::default() } else { decode_details(reader)? };
-    Some(Record::Touch(Touch {
-        kind,
-        at,
-        site,
-        day,
-        visitor,
-        previous,
-        in_visit,
-        since_last_ms,
-        page,
-        details,
-    }))
+    let details = Details::default();
+    let touch = Touch { kind, at, site, day, visitor, previous, in_visit, since_last_ms, page, details };
+    Some((Record::Touch(touch), flags & HAS_DETAILS != 0))
 }
 
 fn decode_details<'a>(reader: &mut Reader<'a>) -> Option<Details<'a>> {

@@ -3,7 +3,9 @@
 //! Millions of records pass here at a start, so a name that is there already is found by one hash of the
 //! borrowed text and allocates nothing, and the six small traits of a view are one number.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+
+use foldhash::HashMap;
 
 use crate::details::{Details, Dimension, OTHER, Traits, Value};
 use crate::words::{Day, Tally};

@@ -63,10 +63,11 @@ impl Pages {
         }
     }
 
-    /// Corrects the visits of a page by what the fold found.
-    pub fn take_away_visits(&mut self, slot: PageSlot, visits: u64) {
+    /// Takes away from a page: visits that the fold did not find, or an adjustment.
+    pub fn take_away(&mut self, slot: PageSlot, tally: Tally) {
         if let Some(page) = self.pages.get_mut(slot.place()) {
-            page.tally.visits = page.tally.visits.saturating_sub(visits);
+            page.tally.views = page.tally.views.saturating_sub(tally.views);
+            page.tally.visits = page.tally.visits.saturating_sub(tally.visits);
         }
     }
 

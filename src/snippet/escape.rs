@@ -23,6 +23,12 @@ pub(super) fn push_markup(out: &mut Vec<u8>, text: &str) {
 /// Appends `text` as a JSON string, quotes included.
 pub(super) fn push_json(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
+    let must_escape = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    if !text.bytes().fold(false, |found, byte| found | must_escape(byte)) {
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+        return;
+    }
     let mut clean_from = 0;
     for (at, byte) in text.bytes().enumerate() {
         if byte >= 0x20 && byte != b'"' && byte != b'\\' {

@@ -1,16 +1,20 @@
 //! Adjustments: corrections by hand, each with who, when and why.
 //!
 //! Without a date an adjustment changes the total alone; with one it changes that day and, since the
-//! total contains its days, the total too. It never changes a counted value.
+//! total contains its days, the total too. One of a page changes that page's all-time numbers alone.
+//! It never changes a counted value.
+//!
+//! What an old counter held comes as a [`Batch`] of adjustments: all of them or none, and the same
+//! file only once.
 
 use std::num::NonZeroI64;
 
-use rusqlite::{Connection, named_params};
+use rusqlite::{Connection, OptionalExtension, named_params};
 
 use super::apply::next_sequence;
 use super::read::list;
 use super::{Halt, Sequence, Store, StoreError};
-use crate::words::{Day, Figure, SiteId, Tally, UnixMillis};
+use crate::words::{Day, Figure, PagePath, SiteId, Tally, UnixMillis};
 
 /// Why somebody adjusts: 1 to [`Reason::CHARACTERS_MAX`] characters, none of them a control character.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +66,31 @@ impl Reason {
     }
 }
 
+/// What an adjustment corrects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The total alone.
+    Total,
+    /// A day, and with it the total.
+    Day(Day),
+    /// The all-time numbers of a page, and nothing else.
+    Page(PagePath),
+}
+
+impl Scope {
+    /// The day that is corrected, if one is.
+    #[must_use]
+    pub fn day(&self) -> Option<Day> {
+        if let Scope::Day(day) = self { Some(*day) } else { None }
+    }
+
+    /// The page that is corrected, if one is.
+    #[must_use]
+    pub fn page(&self) -> Option<&PagePath> {
+        if let Scope::Page(page) = self { Some(page) } else { None }
+    }
+}
+
 /// One correction, as it is asked for and as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Adjustment {
@@ -71,8 +100,8 @@ pub struct Adjustment {
     pub figure: Figure,
     /// What is added, or taken away if negative; at most [`Adjustment::AMOUNT_MAX`] either way.
     pub amount: NonZeroI64,
-    /// The day to correct; `None` for the total alone.
-    pub day: Option<Day>,
+    /// The total, a day or a page.
+    pub scope: Scope,
     /// Why.
     pub reason: Reason,
     /// Who, as the control socket knows it.
@@ -87,18 +116,31 @@ impl Adjustment {
     pub const AMOUNT_MAX: u64 = 1_000_000_000_000;
 }
 
+/// Adjustments that belong together: what an old counter's file holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// Of which site; all adjustments are of this one.
+    pub site: SiteId,
+    /// What is adjusted.
+    pub adjustments: Vec<Adjustment>,
+    /// The file's SHA-256, in hexadecimal digits.
+    pub source: String,
+    /// Whether a file that was taken before is taken again.
+    pub again: bool,
+}
+
 /// Why a number was not adjusted.
 #[derive(Debug, thiserror::Error)]
 pub enum AdjustError {
     /// More would be taken than there is.
-    #[error("cannot take {wanted} {} from {}: there are only {there}", .figure.as_str(), place(.site, *.day))]
+    #[error("cannot take {wanted} {} from {}: there are only {there}", .figure.as_str(), place(.site, .scope))]
     BelowZero {
         /// The site.
         site: SiteId,
         /// Views or visits.
         figure: Figure,
-        /// The day that is short of them; `None` if it is the total.
-        day: Option<Day>,
+        /// What is short of them.
+        scope: Scope,
         /// What was to be taken away.
         wanted: u64,
         /// What there is.
@@ -110,13 +152,32 @@ pub enum AdjustError {
         /// The largest amount allowed.
         max: u64,
     },
+    /// The same file once more.
+    #[error("this very file was brought along for {site} before, on {} by {who}; with --again it is added once more", date(*.at))]
+    Again {
+        /// The site.
+        site: SiteId,
+        /// When that was.
+        at: UnixMillis,
+        /// Who did it.
+        who: String,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-fn place(site: &SiteId, day: Option<Day>) -> String {
-    day.map_or_else(|| format!("the total of {site}"), |day| format!("{day} of {site}"))
+fn place(site: &SiteId, scope: &Scope) -> String {
+    match scope {
+        Scope::Total => format!("the total of {site}"),
+        Scope::Day(day) => format!("{day} of {site}"),
+        Scope::Page(page) => format!("the page {} of {site}", page.as_str()),
+    }
+}
+
+/// The date of a moment, in UTC.
+fn date(at: UnixMillis) -> String {
+    Day(i32::try_from(at.0 / 86_400_000).unwrap_or(i32::MAX)).to_string()
 }
 
 impl Store {
@@ -127,21 +188,45 @@ impl Store {
     /// When the total or the day would fall below zero, the amount is out of range, or the file
     /// cannot be written. Nothing is changed then.
     pub fn adjust(&mut self, adjustment: &Adjustment) -> Result<Tally, AdjustError> {
-        let amount = adjustment.amount.unsigned_abs().get();
-        if amount > Adjustment::AMOUNT_MAX {
-            return Err(AdjustError::TooMuch { max: Adjustment::AMOUNT_MAX });
-        }
+        within_range(adjustment)?;
+        let pages_max = self.limits.pages_per_site;
         self.write("adjust a number", |transaction| {
             let sequence = next_sequence(transaction)?;
-            let (site, total) = adjust_total(transaction, adjustment, sequence)?;
-            let total = not_below_zero(adjustment, None, total)?;
-            if let Some(day) = adjustment.day {
-                let left = adjust_day(transaction, adjustment, site, day, sequence)?;
-                not_below_zero(adjustment, Some(day), left)?;
+            Adjusting { connection: transaction, pages_max, source: None, sequence }.adjust(adjustment)
+        })
+    }
+
+    /// Makes all adjustments of a batch in one transaction. Gives the site's total as it is shown from
+    /// now on.
+    ///
+    /// # Errors
+    /// As [`Store::adjust`], and when the batch's file was taken before and is not to be taken again.
+    /// Nothing is changed then.
+    pub fn adjust_all(&mut self, batch: &Batch) -> Result<Tally, AdjustError> {
+        batch.adjustments.iter().try_for_each(within_range)?;
+        let pages_max = self.limits.pages_per_site;
+        self.write("bring an old counter along", |transaction| {
+            if let Some(error) = taken_before(transaction, batch)?.filter(|_| !batch.again) {
+                return Err(Halt::Refused(error));
             }
-            insert_adjustment(transaction, adjustment, site, sequence)?;
+            let sequence = next_sequence(transaction)?;
+            let source = Some(batch.source.as_str());
+            let adjusting = Adjusting { connection: transaction, pages_max, source, sequence };
+            let mut total = tally(adjusting.site(&batch.site, &Moved::default())?.left);
+            for adjustment in &batch.adjustments {
+                total = adjusting.adjust(adjustment)?;
+            }
             Ok(total)
         })
+    }
+
+    /// Refuses a batch whose file was taken before, as [`Store::adjust_all`] would.
+    ///
+    /// # Errors
+    /// When it was, and is not to be taken again, or the file cannot be read.
+    pub fn check_batch(&self, batch: &Batch) -> Result<(), AdjustError> {
+        let before = self.read("read adjustments", |connection| taken_before(connection, batch))?;
+        before.filter(|_| !batch.again).map_or(Ok(()), Err)
     }
 
     /// The adjustments of a site, oldest first.
@@ -156,36 +241,61 @@ impl Store {
                     site: id.clone(),
                     figure: row.get(0)?,
                     amount: row.get(1)?,
-                    day: row.get(2)?,
-                    reason: row.get(3)?,
-                    who: row.get(4)?,
-                    at: row.get(5)?,
+                    scope: match (row.get(2)?, row.get(3)?) {
+                        (_, Some(page)) => Scope::Page(page),
+                        (Some(day), None) => Scope::Day(day),
+                        (None, None) => Scope::Total,
+                    },
+                    reason: row.get(4)?,
+                    who: row.get(5)?,
+                    at: row.get(6)?,
                 })
             })
         })
     }
 }
 
+fn within_range(adjustment: &Adjustment) -> Result<(), AdjustError> {
+    if adjustment.amount.unsigned_abs().get() > Adjustment::AMOUNT_MAX {
+        return Err(AdjustError::TooMuch { max: Adjustment::AMOUNT_MAX });
+    }
+    Ok(())
+}
+
+fn taken_before(connection: &Connection, batch: &Batch) -> rusqlite::Result<Option<AdjustError>> {
+    let mut find = connection.prepare_cached(include_str!("sql/find_source.sql"))?;
+    let again = find.query_row(named_params! { ":id": batch.site, ":source": batch.source }, |row| {
+        Ok(AdjustError::Again { site: batch.site.clone(), at: row.get(0)?, who: row.get(1)? })
+    });
+    again.optional()
+}
+
 /// What an adjustment leaves: views and visits, which may be below zero and are then refused.
 type Left = (i64, i64);
 
+/// What is left, once it is known to be no less than nothing.
+fn tally(left: Left) -> Tally {
+    Tally { views: left.0.unsigned_abs(), visits: left.1.unsigned_abs() }
+}
+
 /// The shown numbers after the adjustment, unless it took more than there was.
-fn not_below_zero(adjustment: &Adjustment, day: Option<Day>, left: Left) -> Result<Tally, Halt<AdjustError>> {
+fn not_below_zero(adjustment: &Adjustment, scope: Scope, left: Left) -> Result<Tally, Halt<AdjustError>> {
     let wanted = adjustment.amount.unsigned_abs().get();
     let short = left.0.min(left.1);
     if short < 0 {
         return Err(Halt::Refused(AdjustError::BelowZero {
             site: adjustment.site.clone(),
             figure: adjustment.figure,
-            day,
+            scope,
             wanted,
             there: wanted.saturating_sub(short.unsigned_abs()),
         }));
     }
-    Ok(Tally { views: left.0.unsigned_abs(), visits: left.1.unsigned_abs() })
+    Ok(tally(left))
 }
 
 /// The four values that an adjustment moves, one of them by its amount.
+#[derive(Default)]
 struct Moved {
     views_added: u64,
     views_removed: u64,
@@ -209,64 +319,118 @@ impl Moved {
     }
 }
 
-/// Moves the site's own row, making it if need be; gives its number and what the total is then.
-fn adjust_total(
-    connection: &Connection,
-    adjustment: &Adjustment,
-    sequence: Sequence,
-) -> rusqlite::Result<(i64, Left)> {
-    let moved = Moved::by(adjustment);
-    connection.prepare_cached(include_str!("sql/adjust_total.sql"))?.query_row(
-        named_params! {
-            ":id": adjustment.site,
-            ":views_added": moved.views_added,
-            ":views_removed": moved.views_removed,
-            ":visits_added": moved.visits_added,
-            ":visits_removed": moved.visits_removed,
-            ":sequence": sequence,
-        },
-        |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))),
-    )
+/// The site's own row after an adjustment.
+struct SiteLeft {
+    number: i64,
+    /// How many pages have rows of their own.
+    pages: u32,
+    left: Left,
 }
 
-fn adjust_day(
-    connection: &Connection,
-    adjustment: &Adjustment,
-    site: i64,
-    day: Day,
+/// Adjustments within one transaction.
+struct Adjusting<'a> {
+    connection: &'a Connection,
+    pages_max: u32,
+    source: Option<&'a str>,
     sequence: Sequence,
-) -> rusqlite::Result<Left> {
-    let moved = Moved::by(adjustment);
-    connection.prepare_cached(include_str!("sql/adjust_day.sql"))?.query_row(
-        named_params! {
+}
+
+impl Adjusting<'_> {
+    /// Makes an adjustment and gives the site's total then.
+    fn adjust(&self, adjustment: &Adjustment) -> Result<Tally, Halt<AdjustError>> {
+        let moved = Moved::by(adjustment);
+        let unmoved = Moved::default();
+        let of_total = if adjustment.scope.page().is_some() { &unmoved } else { &moved };
+        let site = self.site(&adjustment.site, of_total)?;
+        let total = not_below_zero(adjustment, Scope::Total, site.left)?;
+        let left = match &adjustment.scope {
+            Scope::Total => site.left,
+            Scope::Day(day) => self.day(site.number, *day, &moved)?,
+            Scope::Page(page) => self.page(&site, page, &moved)?,
+        };
+        not_below_zero(adjustment, adjustment.scope.clone(), left)?;
+        self.keep(adjustment, site.number)?;
+        Ok(total)
+    }
+
+    /// Moves the site's own row, making it if need be.
+    fn site(&self, id: &SiteId, moved: &Moved) -> rusqlite::Result<SiteLeft> {
+        self.connection.prepare_cached(include_str!("sql/adjust_total.sql"))?.query_row(
+            named_params! {
+                ":id": id,
+                ":views_added": moved.views_added,
+                ":views_removed": moved.views_removed,
+                ":visits_added": moved.visits_added,
+                ":visits_removed": moved.visits_removed,
+                ":sequence": self.sequence,
+            },
+            |row| Ok(SiteLeft { number: row.get(0)?, pages: row.get(1)?, left: (row.get(2)?, row.get(3)?) }),
+        )
+    }
+
+    fn day(&self, site: i64, day: Day, moved: &Moved) -> rusqlite::Result<Left> {
+        self.connection.prepare_cached(include_str!("sql/adjust_day.sql"))?.query_row(
+            named_params! {
+                ":site": site,
+                ":day": day,
+                ":views_added": moved.views_added,
+                ":views_removed": moved.views_removed,
+                ":visits_added": moved.visits_added,
+                ":visits_removed": moved.visits_removed,
+                ":sequence": self.sequence,
+            },
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+    }
+
+    /// Moves a page. One without a row gets one while there is room, and else is `(other)`.
+    fn page(&self, site: &SiteLeft, page: &PagePath, moved: &Moved) -> rusqlite::Result<Left> {
+        let (change, insert) =
+            (include_str!("sql/adjust_page.sql"), include_str!("sql/insert_adjusted_page.sql"));
+        if let Some(left) = self.page_row(change, site, page, moved).optional()? {
+            return Ok(left);
+        }
+        if page.as_str() != PagePath::OTHER && site.pages < self.pages_max {
+            let mut count = self.connection.prepare_cached(include_str!("sql/set_page_count.sql"))?;
+            count.execute(named_params! { ":site": site.number, ":pages": site.pages + 1 })?;
+            return self.page_row(insert, site, page, moved);
+        }
+        let other = PagePath::other();
+        match self.page_row(change, site, &other, moved).optional()? {
+            Some(left) => Ok(left),
+            None => self.page_row(insert, site, &other, moved),
+        }
+    }
+
+    fn page_row(&self, sql: &str, site: &SiteLeft, path: &PagePath, moved: &Moved) -> rusqlite::Result<Left> {
+        self.connection.prepare_cached(sql)?.query_row(
+            named_params! {
+                ":site": site.number,
+                ":path": path,
+                ":views_added": moved.views_added,
+                ":views_removed": moved.views_removed,
+                ":visits_added": moved.visits_added,
+                ":visits_removed": moved.visits_removed,
+                ":sequence": self.sequence,
+            },
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+    }
+
+    fn keep(&self, adjustment: &Adjustment, site: i64) -> rusqlite::Result<usize> {
+        self.connection.prepare_cached(include_str!("sql/insert_adjustment.sql"))?.execute(named_params! {
             ":site": site,
-            ":day": day,
-            ":views_added": moved.views_added,
-            ":views_removed": moved.views_removed,
-            ":visits_added": moved.visits_added,
-            ":visits_removed": moved.visits_removed,
-            ":sequence": sequence,
-        },
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )
-}
-
-fn insert_adjustment(
-    connection: &Connection,
-    adjustment: &Adjustment,
-    site: i64,
-    sequence: Sequence,
-) -> rusqlite::Result<usize> {
-    connection.prepare_cached(include_str!("sql/insert_adjustment.sql"))?.execute(named_params! {
-        ":site": site,
-        ":figure": adjustment.figure,
-        ":amount": adjustment.amount,
-        ":day": adjustment.day,
-        ":reason": adjustment.reason,
-        ":who": adjustment.who,
-        ":at": adjustment.at,
-        ":sequence": sequence,
-    })
+            ":figure": adjustment.figure,
+            ":amount": adjustment.amount,
+            ":day": adjustment.scope.day(),
+            ":page": adjustment.scope.page(),
+            ":reason": adjustment.reason,
+            ":who": adjustment.who,
+            ":at": adjustment.at,
+            ":source": self.source,
+            ":sequence": self.sequence,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -313,7 +477,7 @@ mod tests {
             site: site(name),
             figure,
             amount: NonZeroI64::new(amount).expect("not zero"),
-            day,
+            scope: day.map_or(Scope::Total, Scope::Day),
             reason: Reason::parse("số cũ từ máy chủ trước").expect("a reason"),
             who: "uid 1000".to_owned(),
             at: UnixMillis(1_795_390_000_000),
@@ -397,6 +561,69 @@ mod tests {
         for absurd in [1_000_000_000_001, i64::MAX, i64::MIN] {
             assert_eq!(say(&mut store, absurd, None), "an adjustment may be at most 1000000000000");
         }
+    }
+
+    fn of_page(path: &str, figure: Figure, amount: i64) -> Adjustment {
+        Adjustment {
+            scope: Scope::Page(PagePath::from_folded(path)),
+            ..adjustment("vks", figure, amount, None)
+        }
+    }
+
+    fn pages(store: &Store) -> Vec<(String, u64, u64)> {
+        let pages = store.pages(&site("vks")).expect("read").into_iter();
+        pages.map(|(path, tally)| (path.as_str().to_owned(), tally.views, tally.visits)).collect()
+    }
+
+    #[test]
+    fn a_page_changes_alone_and_later_ones_share_a_row() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut store = Store::open(&options(directory.path(), 1)).expect("open");
+        store.adjust(&adjustment("vks", Figure::Visits, 5, None)).expect("adjust");
+        for (path, figure, amount) in [
+            ("/a", Figure::Views, 7),
+            ("/a", Figure::Visits, 2),
+            ("/b", Figure::Views, 3),
+            ("/c", Figure::Views, 4),
+        ] {
+            let total = store.adjust(&of_page(path, figure, amount)).expect("adjust");
+            assert_eq!(total, Tally { views: 0, visits: 5 });
+        }
+        assert_eq!(pages(&store), [("/a".to_owned(), 7, 2), ("(other)".to_owned(), 7, 0)]);
+        let short = store.adjust(&of_page("/a", Figure::Views, -8)).expect_err("must be refused");
+        assert_eq!(short.to_string(), "cannot take 8 views from the page /a of vks: there are only 7");
+        store.adjust(&of_page("/a", Figure::Views, -7)).expect("adjust");
+        assert_eq!(pages(&store)[0], ("/a".to_owned(), 0, 2));
+        let kept = store.adjustments(&site("vks")).expect("read");
+        assert_eq!(kept[1], of_page("/a", Figure::Views, 7));
+        assert_eq!(store.check().expect("read"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_batch_is_taken_whole_or_not_at_all_and_once() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut store = Store::open(&options(directory.path(), 10)).expect("open");
+        let batch = |last: i64, again: bool| Batch {
+            site: site("vks"),
+            adjustments: vec![
+                adjustment("vks", Figure::Visits, 100, None),
+                adjustment("vks", Figure::Visits, 10, Some(DAY)),
+                of_page("/a", Figure::Views, last),
+            ],
+            source: "5d41".to_owned(),
+            again,
+        };
+        assert!(matches!(store.adjust_all(&batch(-1, false)), Err(AdjustError::BelowZero { .. })));
+        assert_eq!(store.site_ids().expect("read"), []);
+        assert_eq!(store.adjust_all(&batch(4, false)).expect("once"), Tally { views: 0, visits: 110 });
+        let twice = store.adjust_all(&batch(4, false)).expect_err("must be refused").to_string();
+        assert!(twice.contains("was brought along for vks before, on 2026-11-22 by uid 1000"), "{twice}");
+        assert!(store.check_batch(&batch(4, false)).is_err() && store.check_batch(&batch(4, true)).is_ok());
+        assert_eq!(store.adjust_all(&batch(4, true)).expect("again"), Tally { views: 0, visits: 220 });
+        assert_eq!(pages(&store), [("/a".to_owned(), 8, 0)]);
+        let other = Batch { site: site("other"), adjustments: Vec::new(), ..batch(4, false) };
+        assert_eq!(store.adjust_all(&other).expect("another site"), Tally::default());
+        assert_eq!(store.check().expect("read"), Vec::<String>::new());
     }
 
     #[test]

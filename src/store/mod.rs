@@ -41,7 +41,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
-pub use adjust::{AdjustError, Adjustment, Reason, ReasonError};
+pub use adjust::{AdjustError, Adjustment, Batch, Reason, ReasonError, Scope};
 pub use backup::{put_streams, take_streams};
 pub use read::{DayRow, DetailDayRow, Measure, PageDayRow, RowKey, RowValue, SiteRow};
 pub use upkeep::{Prune, Pruned};

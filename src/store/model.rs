@@ -8,7 +8,8 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::{
-    AdjustError, Adjustment, DayRow, Measure, Options, PageDayRow, Prune, Reason, RowKey, Sequence, Store,
+    AdjustError, Adjustment, DayRow, Measure, Options, PageDayRow, Prune, Reason, RowKey, Scope, Sequence,
+    Store,
 };
 use crate::details::{Details, Dimension, OTHER, Traits};
 use crate::rows::{DayVisitors, RowChanges, SiteChanges};
@@ -37,7 +38,7 @@ enum Step {
     Reopen,
 }
 
-/// Added, removed and counted values, and the last change, of a total or a day.
+/// Added, removed and counted values, and the last change, of a total, a day or a page.
 #[derive(Clone, Default)]
 struct Sums {
     counted: Tally,
@@ -79,7 +80,7 @@ struct SiteModel {
     total: Sums,
     days: BTreeMap<Day, (Sums, u64)>,
     minutes: BTreeMap<u64, Tally>,
-    pages: BTreeMap<PagePath, (Tally, u64)>,
+    pages: BTreeMap<PagePath, Sums>,
     page_days: BTreeMap<(Day, PagePath), Tally>,
     details: BTreeMap<(Day, Dimension, String), Tally>,
     sketches: BTreeMap<Day, Vec<u8>>,
@@ -89,6 +90,12 @@ struct SiteModel {
 }
 
 impl SiteModel {
+    /// The page that a page counts for.
+    fn row_of(&self, path: &PagePath) -> PagePath {
+        let room = self.own_pages() < usize::try_from(PAGES_PER_SITE).expect("small");
+        if self.pages.contains_key(path) || room { path.clone() } else { PagePath::other() }
+    }
+
     fn own_pages(&self) -> usize {
         self.pages.keys().filter(|path| path.as_str() != PagePath::OTHER).count()
     }
@@ -105,15 +112,10 @@ impl SiteModel {
             *self.minutes.entry(*minute).or_default() += *tally;
         }
         for (day, path, tally) in changes.pages.sorted() {
-            let room = self.own_pages() < usize::try_from(PAGES_PER_SITE).expect("small");
-            let path = if self.pages.contains_key(path) || room {
-                PagePath::from_folded(path)
-            } else {
-                PagePath::other()
-            };
-            let (sum, last) = self.pages.entry(path.clone()).or_default();
-            *sum += tally;
-            *last = sequence;
+            let path = self.row_of(&PagePath::from_folded(path));
+            let sums = self.pages.entry(path.clone()).or_default();
+            sums.counted += tally;
+            sums.sequence = sequence;
             *self.page_days.entry((day, path)).or_default() += tally;
         }
         for (day, dimension, value, tally) in changes.details.rows() {
@@ -147,10 +149,21 @@ impl SiteModel {
     }
 
     fn adjust(&mut self, adjustment: &Adjustment, sequence: u64) -> bool {
-        let Adjustment { figure, amount, day, .. } = *adjustment;
+        let Adjustment { figure, amount, .. } = *adjustment;
+        let day = adjustment.scope.day();
         let wanted = if amount.is_negative() { amount.unsigned_abs().get() } else { 0 };
         let of_day = day.map(|day| self.days.get(&day).map(|(sums, _)| sums.shown()).unwrap_or_default());
         let short = |tally: Tally| figure.of(tally) < wanted;
+        if let Some(page) = adjustment.scope.page() {
+            let path = self.row_of(page);
+            if short(self.pages.get(&path).map(Sums::shown).unwrap_or_default()) {
+                return false;
+            }
+            self.pages.entry(path).or_default().adjust(figure, amount, sequence);
+            self.total.sequence = sequence;
+            self.adjustments.push(adjustment.clone());
+            return true;
+        }
         if short(self.total.shown()) || of_day.is_some_and(short) {
             return false;
         }
@@ -171,10 +184,9 @@ impl SiteModel {
             let of_day = sums.values().into_iter();
             values.extend(of_day.map(|(m, value)| (RowKey::Day(*day, m), value, sums.sequence)));
         }
-        for (path, (sum, sequence)) in &self.pages {
-            for figure in [Figure::Views, Figure::Visits] {
-                values.push((RowKey::Page(path.clone(), figure), figure.of(*sum), *sequence));
-            }
+        for (path, sums) in &self.pages {
+            let of_page = sums.values().into_iter();
+            values.extend(of_page.map(|(m, value)| (RowKey::Page(path.clone(), m), value, sums.sequence)));
         }
         values.retain(|(_, value, _)| *value > 0);
         values
@@ -202,7 +214,8 @@ impl SiteModel {
         let minutes: Vec<_> = self.minutes.clone().into_iter().collect();
         assert_eq!(store.minutes(id, 0).expect("read"), minutes);
         let pages: BTreeMap<_, _> = store.pages(id).expect("read").into_iter().collect();
-        let sums: BTreeMap<_, _> = self.pages.iter().map(|(path, (sum, _))| (path.clone(), *sum)).collect();
+        let sums: BTreeMap<_, _> =
+            self.pages.iter().map(|(path, sums)| (path.clone(), sums.shown())).collect();
         assert_eq!(pages, sums);
         let page_days: Vec<_> = self
             .page_days
@@ -402,17 +415,16 @@ fn site_changes() -> impl Strategy<Value = SiteChanges> {
 fn adjustment() -> impl Strategy<Value = Adjustment> {
     let figure = prop_oneof![Just(Figure::Views), Just(Figure::Visits)];
     let amount = (-6..9_i64).prop_filter_map("zero is no adjustment", NonZeroI64::new);
-    (id(), figure, amount, prop::option::of(day()), 1..1_000_u64).prop_map(
-        |(site, figure, amount, day, at)| Adjustment {
-            site,
-            figure,
-            amount,
-            day,
-            reason: Reason::parse("moved from the old counter").expect("a reason"),
-            who: "uid 1000".to_owned(),
-            at: UnixMillis(at),
-        },
-    )
+    let scope = prop_oneof![Just(Scope::Total), day().prop_map(Scope::Day), page().prop_map(Scope::Page)];
+    (id(), figure, amount, scope, 1..1_000_u64).prop_map(|(site, figure, amount, scope, at)| Adjustment {
+        site,
+        figure,
+        amount,
+        scope,
+        reason: Reason::parse("moved from the old counter").expect("a reason"),
+        who: "uid 1000".to_owned(),
+        at: UnixMillis(at),
+    })
 }
 
 fn step() -> impl Strategy<Value = Step> {

@@ -79,8 +79,8 @@ pub enum RowKey {
     Total(Measure),
     /// Of one day.
     Day(Day, Measure),
-    /// Of one page, all time; pages are not adjusted.
-    Page(PagePath, Figure),
+    /// Of one page, all time.
+    Page(PagePath, Measure),
 }
 
 /// A growing value as it stands now.
@@ -240,7 +240,7 @@ const CHANGED: &[(RowKind, &str)] = &[
     (RowKind::Page, include_str!("sql/read_pages_changed.sql")),
 ];
 
-/// The measures of a total or a day, in the order of the columns behind the sequence.
+/// The measures of a total, a day or a page, in the order of the columns behind the sequence.
 const MEASURES: [Measure; 6] = [
     Measure::Counted(Figure::Views),
     Measure::Counted(Figure::Visits),
@@ -259,8 +259,8 @@ fn push_values(values: &mut Vec<RowValue>, kind: RowKind, row: &Row<'_>) -> rusq
             MEASURES.map(|measure| RowKey::Day(day, measure)).into()
         }
         RowKind::Page => {
-            let path: PagePath = row.get(3)?;
-            [Figure::Views, Figure::Visits].map(|figure| RowKey::Page(path.clone(), figure)).into()
+            let path: PagePath = row.get(1 + MEASURES.len())?;
+            MEASURES.map(|measure| RowKey::Page(path.clone(), measure)).into()
         }
     };
     for (place, key) in keys.into_iter().enumerate() {
@@ -308,7 +308,7 @@ mod tests {
     use crate::details::{Country, Details, Traits};
     use crate::rows::{Addition, DayVisitors, RowChanges};
     use crate::store::model::{options, site};
-    use crate::store::{Adjustment, Reason};
+    use crate::store::{Adjustment, Reason, Scope};
 
     const DAY: Day = Day(20_779);
 
@@ -331,7 +331,7 @@ mod tests {
             site: site("vks"),
             figure: Figure::Visits,
             amount: NonZeroI64::new(-1).expect("not zero"),
-            day: Some(DAY),
+            scope: Scope::Day(DAY),
             reason: Reason::parse("our own test").expect("a reason"),
             who: "uid 1000".to_owned(),
             at: UnixMillis(1_795_392_002_000),
@@ -366,7 +366,7 @@ mod tests {
                 ("pages", "vks|/tin-tuc|3|2"),
                 ("page_calendar", "vks|2026-11-22|/tin-tuc|3|2"),
                 ("detail_calendar", "vks|2026-11-22|country|VN|3|2"),
-                ("adjustments", "vks|2026-11-23 00:00:02|uid 1000|visits|-1|2026-11-22|our own test"),
+                ("adjustments", "vks|2026-11-23 00:00:02|uid 1000|visits|-1|2026-11-22|Null|our own test"),
             ] {
                 assert_eq!(shown(store, view), row, "{view}");
             }

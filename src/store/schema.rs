@@ -14,8 +14,11 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use super::{StoreError, failed};
 
 /// The schema's history, oldest first: file `n` brings version `n - 1` to version `n`.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/001_create_tables.sql"), include_str!("migrations/002_add_details.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/001_create_tables.sql"),
+    include_str!("migrations/002_add_details.sql"),
+    include_str!("migrations/004_adjust_pages.sql"),
+];
 
 /// "HCNT" in ASCII: what `file` and we know our databases by.
 const APPLICATION_ID: i32 = 0x4843_4e54;

@@ -223,6 +223,12 @@ impl Visitors {
         self.proxies.client(peer, headers).forwarding
     }
 
+    /// The network of the client behind `peer`, and nothing else about it.
+    #[must_use]
+    pub fn network_of(&self, peer: &Peer, headers: &HeaderMap) -> Network {
+        self.network(&self.proxies.client(peer, headers))
+    }
+
     /// User agents remembered now.
     #[must_use]
     pub fn agents_len(&self) -> usize {

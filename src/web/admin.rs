@@ -120,6 +120,7 @@ fn maps(rooms: &Rooms) -> String {
     entries.line(&[("map", "presence")], rooms.counts.present());
     entries.line(&[("map", "user_agents")], rooms.visitors.agents_len());
     entries.line(&[("map", "snippets")], rooms.cache.len());
+    entries.line(&[("map", "live_variants")], rooms.live.variants_len());
     entries.line(&[("map", "site_ids")], rooms.sites().iter().count());
     for map in rooms.guard.maps() {
         entries.line(&[("map", map.name)], map.entries);

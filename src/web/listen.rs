@@ -6,13 +6,12 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpStream;
@@ -20,6 +19,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::route::{self, Ends, Measured};
+use super::wire::{Pulse, Wire};
 use super::{Committer, Rooms, Worker};
 
 /// Connections that the system may hold for us while a turn lasts.
@@ -211,7 +211,8 @@ async fn accept(
 }
 
 /// One connection. It is closed when no request was finished on it for the idle timeout (the first
-/// one has less time), which bounds idle clients and slow senders of heads and bodies alike.
+/// one has less time), which bounds idle clients and slow senders of heads and bodies alike. A live
+/// stream counts as busy for as long as it can be written.
 async fn connection(
     rooms: &Arc<Rooms>,
     worker: &Arc<Worker>,
@@ -222,11 +223,11 @@ async fn connection(
 ) {
     let Ok(local) = stream.local_addr() else { return };
     stream.set_nodelay(true).ok();
-    let ends = Ends { peer, local };
-    let answered = AtomicU64::new(0);
+    let pulse = Arc::new(Pulse::default());
+    let ends = Ends { peer, local, pulse: &pulse };
     let service = service_fn(|request| async {
         let reply = route::answer(rooms, worker, measured, request, ends).await;
-        answered.fetch_add(1, Ordering::Relaxed);
+        pulse.beat();
         Ok::<_, Infallible>(reply)
     });
     let connection = http1::Builder::new()
@@ -234,7 +235,7 @@ async fn connection(
         // Head and body leave as one piece: copying a kilobyte costs less than `writev` does.
         .writev(false)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(Wire::new(stream, Arc::clone(&pulse), Arc::clone(rooms)), service);
     let mut served = pin!(watcher.watch(connection));
     let mut seen = 0;
     let mut alarm =
@@ -256,12 +257,12 @@ async fn connection(
         if closed.await {
             return;
         }
-        let now_answered = answered.load(Ordering::Relaxed);
-        if now_answered == seen {
+        let beats = pulse.beats();
+        if beats == seen {
             return;
         }
-        seen = now_answered;
-        alarm.as_mut().reset(Instant::now() + Duration::from_millis(rooms.options.idle_timeout_ms));
+        seen = beats;
+        alarm.as_mut().reset(Instant::now() + pulse.patience(rooms.options.idle_timeout_ms));
         is_set = false;
     }
 }

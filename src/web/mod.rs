@@ -7,10 +7,12 @@
 mod admin;
 mod hit;
 mod listen;
+mod live;
 mod refusals;
 mod reply;
 mod route;
 mod show;
+mod wire;
 mod worker;
 
 use std::net::SocketAddr;
@@ -22,6 +24,7 @@ pub use hit::protocols;
 pub use listen::{BindError, bind, bind_shared, serve};
 pub use worker::{Committer, Worker, cuts};
 
+use self::live::Streams;
 use self::refusals::Refusals;
 use self::show::Cache;
 use crate::clock::Clock;
@@ -54,6 +57,10 @@ pub struct Options {
     pub idle_timeout_ms: u64,
     /// How long requests in flight may take to finish on stop, in milliseconds.
     pub drain_timeout_ms: u64,
+    /// Live streams open at once.
+    pub live_streams: usize,
+    /// Live streams that one network may have open; 0 turns that limit off.
+    pub live_streams_per_network: usize,
 }
 
 /// The rooms that a request walks through, and what the admin page asks.
@@ -77,6 +84,7 @@ pub struct Rooms {
     sites: RwLock<Arc<Sites>>,
     refusals: Refusals,
     cache: Cache,
+    live: Streams,
     connections: AtomicUsize,
 }
 
@@ -117,6 +125,7 @@ impl Rooms {
             sites: RwLock::default(),
             refusals: Refusals::default(),
             cache: Cache::default(),
+            live: Streams::default(),
             connections: AtomicUsize::new(0),
         }
     }

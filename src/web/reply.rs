@@ -6,7 +6,7 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
-    HeaderName, HeaderValue, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+    HeaderName, HeaderValue, REFERRER_POLICY, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{HeaderMap, Response, StatusCode};
 
@@ -19,6 +19,7 @@ pub(super) type Reply = Response<Full<Bytes>>;
 
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 const CROSS_ORIGIN: HeaderValue = HeaderValue::from_static("cross-origin");
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const ANY: HeaderValue = HeaderValue::from_static("*");
@@ -31,6 +32,9 @@ const FRESH_SECOND: HeaderValue = HeaderValue::from_static("max-age=1");
 const BY_LANGUAGE: HeaderValue = HeaderValue::from_static("accept-language");
 /// The script and styles change with a release; an hour is how long a new release may go unnoticed.
 const FRESH_HOUR: HeaderValue = HeaderValue::from_static("public, max-age=3600");
+
+/// When somebody who found no room may ask again.
+const BUSY_SECONDS: u16 = 30;
 
 /// One transparent pixel, `GIF89a`, 43 bytes.
 const PIXEL: &[u8; 43] =
@@ -62,10 +66,10 @@ pub(super) enum Refusal {
     Body,
     #[error("this is no query: {0}")]
     Query(&'static str),
-    #[error("too many pictures are asked for at once; this one was not drawn; ask again, or ask for the svg")]
-    Busy,
     #[error("the beacon could not be written and was not counted; it may be sent again")]
     Unwritten,
+    #[error("{0}; come back in {BUSY_SECONDS} seconds")]
+    Busy(&'static str),
 }
 
 impl Refusal {
@@ -77,7 +81,7 @@ impl Refusal {
             Refusal::UnknownSite | Refusal::NotFound | Refusal::UnknownFormat => StatusCode::NOT_FOUND,
             Refusal::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Refusal::Unwritten | Refusal::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Unwritten | Refusal::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 }
@@ -141,6 +145,19 @@ pub(super) fn not_modified(etag: &str) -> Reply {
     reply
 }
 
+/// Events that go on. nginx would gather them, unless it is told not to.
+pub(super) fn live<B>(body: B) -> Response<B> {
+    let mut reply = Response::new(body);
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, NO_STORE);
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
+    headers.insert(CROSS_ORIGIN_RESOURCE_POLICY, CROSS_ORIGIN);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    reply
+}
+
 /// A file that is compiled in.
 pub(super) fn asset(asset: &'static Asset) -> Reply {
     let mut reply = Response::new(Full::new(Bytes::from_static(asset.bytes)));
@@ -187,8 +204,14 @@ pub(super) fn metrics(page: String) -> Reply {
 pub(super) fn refusal(refusal: &Refusal) -> Reply {
     let mut reply = text(refusal.status(), format!("{refusal}\n"));
     reply.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
-    if let Refusal::Method(allowed) = refusal {
-        reply.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    match refusal {
+        Refusal::Method(allowed) => {
+            reply.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+        }
+        Refusal::Busy(_) => {
+            reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from(BUSY_SECONDS));
+        }
+        _ => {}
     }
     reply
 }

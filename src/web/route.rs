@@ -2,12 +2,15 @@
 
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Incoming};
-use hyper::{Method, Request};
+use hyper::{Method, Request, Response};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
-use super::reply::{self, Refusal, Reply};
+use super::live::{self, Body as Answer};
+use super::reply::{self, Refusal};
 use super::show::{self, Shelf};
+use super::wire::Pulse;
 use super::worker::Worker;
 use super::{Rooms, hit};
 use crate::beacon::{self, PROTOCOLS, Protocol};
@@ -22,21 +25,24 @@ const BODY_BYTES_MAX: usize = 16 << 10;
 enum Target<'a> {
     Beacon(&'static Protocol),
     Shown(Shelf, &'a str, &'a str),
+    Live(&'a str),
     Welcome,
     Asset(&'static Asset),
 }
 
 /// The ends of a connection.
 #[derive(Clone, Copy)]
-pub(super) struct Ends {
+pub(super) struct Ends<'a> {
     pub(super) peer: SocketAddr,
     pub(super) local: SocketAddr,
+    pub(super) pulse: &'a Arc<Pulse>,
 }
 
 /// What is measured of every route; the labels of metrics come from here.
 pub(super) struct Measured {
     beacon: RouteMetrics,
     snippet: RouteMetrics,
+    live: RouteMetrics,
     page: RouteMetrics,
     asset: RouteMetrics,
     none: RouteMetrics,
@@ -47,6 +53,7 @@ impl Measured {
         Measured {
             beacon: metrics.route("beacon"),
             snippet: metrics.route("snippet"),
+            live: metrics.route("live"),
             page: metrics.route("page"),
             asset: metrics.route("asset"),
             none: metrics.route("none"),
@@ -57,6 +64,7 @@ impl Measured {
         match target {
             Some(Target::Beacon(_)) => &self.beacon,
             Some(Target::Shown(..)) => &self.snippet,
+            Some(Target::Live(_)) => &self.live,
             Some(Target::Welcome) => &self.page,
             Some(Target::Asset(_)) => &self.asset,
             None => &self.none,
@@ -73,6 +81,9 @@ fn target<'a>(rooms: &Rooms, path: &'a str) -> Option<Target<'a>> {
             return file.rsplit_once('.').map(|(site, extension)| Target::Shown(shelf, site, extension));
         }
     }
+    if let Some(site) = path.strip_prefix("/live/") {
+        return Some(Target::Live(site));
+    }
     if path == "/" {
         return rooms.options.welcome_page.then_some(Target::Welcome);
     }
@@ -81,12 +92,12 @@ fn target<'a>(rooms: &Rooms, path: &'a str) -> Option<Target<'a>> {
 
 /// Answers a request, whatever it is.
 pub(super) async fn answer(
-    rooms: &Rooms,
+    rooms: &Arc<Rooms>,
     worker: &Worker,
     measured: &Measured,
     request: Request<Incoming>,
-    ends: Ends,
-) -> Reply {
+    ends: Ends<'_>,
+) -> Response<Answer> {
     let began = Instant::now();
     let (head, body) = request.into_parts();
     let target = target(rooms, head.uri.path());
@@ -107,12 +118,22 @@ pub(super) async fn answer(
         Some(Target::Shown(shelf, site, extension)) => {
             show::shown(rooms, worker, (shelf, site, extension), query, &head.headers, &peer).await
         }
+        Some(Target::Live(site)) => {
+            let how = (&head.method, &head.headers);
+            match live::answer(rooms, (site, query), how, &peer, ends.pulse) {
+                Err(refusal) => Err(refusal),
+                Ok(reply) => {
+                    measured.answered(reply.status().as_u16(), began.elapsed().as_secs_f64());
+                    return reply;
+                }
+            }
+        }
         Some(Target::Welcome) => show::welcome(rooms, &head.headers, ends.local),
         Some(Target::Asset(asset)) => Ok(reply::asset(asset)),
     };
     let reply = answered.unwrap_or_else(|refusal| reply::refusal(&refusal));
     measured.answered(reply.status().as_u16(), began.elapsed().as_secs_f64());
-    reply
+    reply.map(Answer::Whole)
 }
 
 /// The method and the whole body of a beacon; a body that is too long is refused before it is read.

@@ -31,6 +31,8 @@ const CACHED_BYTES_MAX: usize = 32 << 20;
 const DRAWINGS_MAX: usize = 64;
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
+const DRAWN_FULL: Refusal =
+    Refusal::Busy("too many pictures are asked for at once; the same is there as an svg");
 const NO_PAGE: Refusal = Refusal::Query("page is neither a path that begins with / nor an http(s) URL");
 
 /// The two places where numbers are fetched from.
@@ -202,8 +204,8 @@ impl Cache {
         if let Some(rendered) = self.kept(&key, rooms.clock.now().second()) {
             return Ok(rendered);
         }
-        let place = Arc::clone(&self.awaited).try_acquire_owned().map_err(|_| Refusal::Busy)?;
-        let turn = Arc::clone(&self.drawing).acquire_owned().await.map_err(|_| Refusal::Busy)?;
+        let place = Arc::clone(&self.awaited).try_acquire_owned().map_err(|_| DRAWN_FULL)?;
+        let turn = Arc::clone(&self.drawing).acquire_owned().await.map_err(|_| DRAWN_FULL)?;
         // While this one waited, another may have drawn the same.
         let second = rooms.clock.now().second();
         if let Some(rendered) = self.kept(&key, second) {
@@ -216,7 +218,7 @@ impl Cache {
             drop((place, turn));
             rendered
         });
-        let rendered = drawing.await.map_err(|_| Refusal::Busy)?;
+        let rendered = drawing.await.map_err(|_| DRAWN_FULL)?;
         self.keep(key, second, &rendered);
         Ok(rendered)
     }
@@ -262,14 +264,18 @@ fn present(
     view: &View,
     counted: Option<PagePath>,
 ) -> Result<Numbers, Refusal> {
-    let Some(page) = view.page.as_deref() else { return numbers(rooms, placed, counted) };
-    let page =
-        PageUrl::asked(page).ok_or(NO_PAGE)?.page(&placed.site.page_parameters).map_err(|_| NO_PAGE)?;
-    numbers(rooms, placed, Some(page))
+    numbers(rooms, placed, page_of(placed, view)?.or(counted))
+}
+
+/// The page that the view names, folded.
+pub(super) fn page_of(placed: &Placed, view: &View) -> Result<Option<PagePath>, Refusal> {
+    let Some(page) = view.page.as_deref() else { return Ok(None) };
+    let url = PageUrl::asked(page).ok_or(NO_PAGE)?;
+    url.page(&placed.site.page_parameters).map(Some).map_err(|_| NO_PAGE)
 }
 
 /// The names and values of a query, decoded.
-fn pairs(query: &str) -> Result<Vec<(String, String)>, Refusal> {
+pub(super) fn pairs(query: &str) -> Result<Vec<(String, String)>, Refusal> {
     let decode = |raw: &str| {
         let spaced = raw.replace('+', " ");
         let decoded = percent_encoding::percent_decode_str(&spaced).decode_utf8();

@@ -7,5 +7,6 @@ ON CONFLICT (id) DO UPDATE SET
     visits_removed = visits_removed + excluded.visits_removed,
     sequence = excluded.sequence
 RETURNING number,
+          pages,
           views + views_added - views_removed,
           visits + visits_added - visits_removed

@@ -1,2 +1,2 @@
-INSERT INTO adjustment (site, figure, amount, day, reason, who, at, sequence)
-VALUES (:site, :figure, :amount, :day, :reason, :who, :at, :sequence)
+INSERT INTO adjustment (site, figure, amount, day, page, reason, who, at, source, sequence)
+VALUES (:site, :figure, :amount, :day, :page, :reason, :who, :at, :source, :sequence)

@@ -1,4 +1,4 @@
-SELECT figure, amount, day, reason, who, at
+SELECT figure, amount, day, page, reason, who, at
 FROM adjustment
 WHERE site = (SELECT number FROM site WHERE id = :id)
 ORDER BY number

@@ -1,0 +1,275 @@
+//! `import --from`: an old counter's numbers, as audited adjustments.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use flate2::read::MultiGzDecoder;
+use sha2::{Digest, Sha256};
+
+use super::adjust::{audit, configured};
+use super::{Failure, Settings, failed};
+use crate::config::Config;
+use crate::control::{Change, REQUEST_BYTES_MAX, Request, ask_daemon};
+use crate::daemon::{database, open_stopped};
+use crate::legacy::{self, SYSTEMS, Setting, Totals};
+use crate::rows::LocalDay;
+use crate::sites::Site;
+use crate::store::{Batch, Store};
+use crate::words::{Figure, Tally};
+
+/// A list of paths that is longer is not one.
+const PAGES_BYTES_MAX: u64 = 64 << 20;
+/// Lines of pages that a table shows.
+const PAGES_SHOWN: usize = 20;
+/// Characters of a file's name that the reason keeps.
+const NAME_CHARACTERS_MAX: usize = 200;
+
+#[derive(Debug, Args)]
+pub(super) struct ImportFrom {
+    /// The system that the file is of: vinaora, nukeviet, busuanzi or goatcounter.
+    #[arg(long, value_name = "SYSTEM", long_help = systems())]
+    from: String,
+    /// Its dump or export; may be gzipped.
+    file: PathBuf,
+    /// The site that the numbers are for.
+    #[arg(long)]
+    site: String,
+    /// Show what would be added, and add nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Add a file that was added before once more.
+    #[arg(long)]
+    again: bool,
+    /// Paths of pages, one a line, for files that name pages by hashes (busuanzi's Redis).
+    #[arg(long, value_name = "FILE")]
+    pages: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+fn systems() -> String {
+    let lines = SYSTEMS.map(|system| format!("\n- {}: {}", system.name, system.about));
+    format!("The system that the file is of:{}", lines.concat())
+}
+
+impl ImportFrom {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let config = self.settings.load()?;
+        bring_along(
+            &config,
+            &OldCounter {
+                system: &self.from,
+                file: &self.file,
+                site: &self.site,
+                pages: self.pages.as_deref(),
+                dry_run: self.dry_run,
+                again: self.again,
+            },
+        )
+    }
+}
+
+/// A file of an old counter, and what shall become of it.
+pub(super) struct OldCounter<'a> {
+    /// The name of its system.
+    pub(super) system: &'a str,
+    /// The file.
+    pub(super) file: &'a Path,
+    /// The site's id.
+    pub(super) site: &'a str,
+    /// A file with the paths of pages.
+    pub(super) pages: Option<&'a Path>,
+    /// Whether nothing is to be changed.
+    pub(super) dry_run: bool,
+    /// Whether a file that was added before is added again.
+    pub(super) again: bool,
+}
+
+/// Reads an old counter's file and adds its numbers to a site, all of them or none.
+pub(super) fn bring_along(config: &Config, asked: &OldCounter<'_>) -> Result<(), Failure> {
+    let site = configured(config, asked.site)?;
+    let (totals, source) = read(site, asked)?;
+    let name: String = name_of(asked.file).escape_debug().take(NAME_CHARACTERS_MAX).collect();
+    let reason = format!("{}: {name}, sha256 {}", asked.system, &source[..16]);
+    let changes = changes(&totals);
+    let audit = audit(site, &reason);
+    let batch = audit.batch(&changes, source.clone(), asked.again).map_err(Failure::Failed)?;
+    if asked.dry_run {
+        print!("{}", table(asked.site, &reason, &totals));
+        return refuse_again(config, &batch);
+    }
+    if changes.is_empty() {
+        return Err(Failure::Failed(format!("{}: nothing was counted in it", asked.file.display())));
+    }
+    let request =
+        Request::BringAlong { site: asked.site.to_owned(), changes, reason, source, again: asked.again };
+    let total = match ask(config, &request)? {
+        Some(total) => Tally { views: number(&total["views"]), visits: number(&total["visits"]) },
+        None => open_stopped(config)?.fold.store().adjust_all(&batch).map_err(|error| failed(&error))?,
+    };
+    let (brought, days, pages) = (sum(&totals), totals.days.len(), totals.pages.len());
+    println!(
+        "brought along: {} visits and {} views, {days} days, {pages} pages",
+        brought.visits, brought.views
+    );
+    totals.notes.iter().for_each(|note| println!("note: {note}"));
+    println!("{} now has {} visits and {} views in all", asked.site, total.visits, total.views);
+    Ok(())
+}
+
+/// The totals of a file, and its SHA-256 in hexadecimal digits.
+fn read(site: &Site, asked: &OldCounter<'_>) -> Result<(Totals, String), Failure> {
+    let Some(system) = legacy::system(asked.system) else {
+        let known = SYSTEMS.map(|system| system.name).join(", ");
+        return Err(Failure::Argument(format!("there is no system {}; there are {known}", asked.system)));
+    };
+    let unreadable = |path: &Path| {
+        let path = path.display().to_string();
+        move |error: io::Error| Failure::Failed(format!("{path}: cannot be read: {error}"))
+    };
+    let known_pages = match asked.pages {
+        Some(path) => paths(path).map_err(unreadable(path))?,
+        None => Vec::new(),
+    };
+    let setting = Setting {
+        zone: &site.time_zone,
+        today: LocalDay::of(crate::clock::Clock::system().now(), &site.time_zone).day,
+        hosts: &site.hosts,
+        page_parameters: &site.page_parameters,
+        known_pages: &known_pages,
+    };
+    let file = File::open(asked.file).map_err(unreadable(asked.file))?;
+    let mut hashing = Hashing { input: BufReader::new(file), hash: Sha256::new(), peeked: Vec::new() };
+    let is_gzip = hashing.begins_with(&[0x1f, 0x8b]).map_err(unreadable(asked.file))?;
+    let read = if is_gzip {
+        (system.read)(&mut MultiGzDecoder::new(&mut hashing), &setting)
+    } else {
+        (system.read)(&mut hashing, &setting)
+    };
+    let totals = read.map_err(|error| Failure::Failed(format!("{}: {error}", asked.file.display())))?;
+    // What stands behind the part that was needed belongs to the file too.
+    io::copy(&mut hashing, &mut io::sink()).map_err(unreadable(asked.file))?;
+    let mut hex = String::with_capacity(64);
+    for byte in hashing.hash.finalize() {
+        write!(hex, "{byte:02x}").expect("a String takes whatever is written");
+    }
+    Ok((totals, hex))
+}
+
+fn paths(path: &Path) -> io::Result<Vec<String>> {
+    let mut text = String::new();
+    File::open(path)?.take(PAGES_BYTES_MAX).read_to_string(&mut text)?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    Ok(lines.map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect())
+}
+
+/// A file that is hashed while it is read.
+struct Hashing {
+    input: BufReader<File>,
+    hash: Sha256,
+    peeked: Vec<u8>,
+}
+
+impl Hashing {
+    /// Whether the file begins with these bytes; they are read all the same.
+    fn begins_with(&mut self, bytes: &[u8]) -> io::Result<bool> {
+        let most = u64::try_from(bytes.len()).unwrap_or(0);
+        self.input.by_ref().take(most).read_to_end(&mut self.peeked)?;
+        Ok(self.peeked == bytes)
+    }
+}
+
+impl Read for Hashing {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = if self.peeked.is_empty() {
+            self.input.read(buffer)?
+        } else {
+            let bytes = self.peeked.len().min(buffer.len());
+            buffer[..bytes].copy_from_slice(&self.peeked[..bytes]);
+            self.peeked.drain(..bytes);
+            bytes
+        };
+        self.hash.update(&buffer[..read]);
+        Ok(read)
+    }
+}
+
+fn name_of(file: &Path) -> String {
+    file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// All that the site's total gains.
+fn sum(totals: &Totals) -> Tally {
+    let mut sum = totals.undated();
+    sum += totals.dated();
+    sum
+}
+
+/// One change for each number that is not 0.
+fn changes(totals: &Totals) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let mut add = |tally: Tally, day: Option<String>, page: Option<String>| {
+        for figure in [Figure::Views, Figure::Visits] {
+            let amount = i64::try_from(figure.of(tally)).unwrap_or(i64::MAX);
+            if amount > 0 {
+                let (day, page) = (day.clone(), page.clone());
+                changes.push(Change { figure: figure.as_str().to_owned(), amount, day, page });
+            }
+        }
+    };
+    add(totals.undated(), None, None);
+    totals.days.iter().for_each(|(day, tally)| add(*tally, Some(day.to_string()), None));
+    totals.pages.iter().for_each(|(page, tally)| add(*tally, None, Some(page.as_str().to_owned())));
+    changes
+}
+
+fn ask(config: &Config, request: &Request) -> Result<Option<serde_json::Value>, Failure> {
+    let bytes = serde_json::to_string(request).map_or(usize::MAX, |text| text.len());
+    if u64::try_from(bytes).unwrap_or(u64::MAX) >= REQUEST_BYTES_MAX {
+        let what = "the file has more pages than a running daemon takes at once; stop it and try again";
+        return Err(Failure::Failed(what.to_owned()));
+    }
+    ask_daemon(&config.state_directory, request).map_err(Failure::Failed)
+}
+
+fn number(value: &serde_json::Value) -> u64 {
+    value.as_u64().unwrap_or(0)
+}
+
+/// Says of a trial what the store would say.
+fn refuse_again(config: &Config, batch: &Batch) -> Result<(), Failure> {
+    let path = database(&config.state_directory);
+    if !path.exists() {
+        return Ok(());
+    }
+    let store = Store::open_read_only(&path).map_err(|error| failed(&error))?;
+    store.check_batch(batch).map_err(|error| failed(&error))
+}
+
+/// What would be done.
+fn table(site: &str, reason: &str, totals: &Totals) -> String {
+    let mut text = format!("{reason}\nwould be added to {site}:\n\n{:>14} {:>14}\n", "visits", "views");
+    let mut line = |tally: Tally, what: &str| {
+        writeln!(text, "{:>14} {:>14}  {what}", tally.visits, tally.views)
+            .expect("a String takes everything");
+    };
+    line(totals.undated(), "to the total alone");
+    totals.days.iter().for_each(|(day, tally)| line(*tally, &day.to_string()));
+    line(sum(totals), "to the total in all");
+    let mut pages: Vec<_> = totals.pages.iter().collect();
+    pages.sort_by_key(|(_, tally)| std::cmp::Reverse((tally.views, tally.visits)));
+    pages.iter().take(PAGES_SHOWN).for_each(|(page, tally)| line(**tally, page.as_str()));
+    if pages.len() > PAGES_SHOWN {
+        let mut rest = Tally::default();
+        pages.iter().skip(PAGES_SHOWN).for_each(|(_, tally)| rest += **tally);
+        line(rest, &format!("{} more pages", pages.len() - PAGES_SHOWN));
+    }
+    for note in &totals.notes {
+        writeln!(text, "note: {note}").expect("a String takes everything");
+    }
+    text
+}

@@ -1,0 +1,184 @@
+//! Old counters' numbers are brought along: beside a running daemon and on a stopped one's directory,
+//! all of them or none, and a file only once.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::Value;
+
+use crate::support::Daemon;
+
+const SITE: &str = "[[site]]\nid = \"vks\"\nhosts = [\"blog.example.vn\"]\nlanguage = \"vi\"\n\
+                    time_zone = \"Asia/Ho_Chi_Minh\"\n";
+
+fn sample(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+}
+
+/// Runs `import --from` with these arguments too. Gives exit code and all that was printed.
+fn import(daemon: &Daemon, system: &str, file: &Path, more: &[&str]) -> (i32, String) {
+    let file = file.to_str().unwrap();
+    let arguments = [&["--from", system, file, "--site", "vks"], more].concat();
+    let output = daemon.run("import", &arguments);
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code().unwrap_or(-1), String::from_utf8(text).unwrap())
+}
+
+fn check(daemon: &Daemon, system: &str, file: &Path, more: &[&str], code: i32, words: &str) -> String {
+    let (exit, text) = import(daemon, system, file, more);
+    assert_eq!(exit, code, "{text}");
+    assert!(text.contains(words), "{words:?} is not in: {text}");
+    text
+}
+
+/// All that is kept of the site, as the export tells it.
+fn export(daemon: &Daemon) -> Value {
+    serde_json::from_str(&daemon.print("export", &["vks"])).unwrap()
+}
+
+fn page(daemon: &Daemon, path: &str) -> Value {
+    daemon.get(&format!("/snippet/vks.json?page={path}"), &[]).json()["page"].clone()
+}
+
+#[test]
+fn numbers_come_along_beside_a_running_daemon_and_stay() {
+    let mut daemon = Daemon::start(SITE);
+    assert_eq!(daemon.get("/hit?s=vks&u=http://blog.example.vn/tin-tức", &[]).json()["counted"], true);
+    let goats = sample("goatcounter.csv");
+    let text = check(&daemon, "goatcounter", &goats, &[], 0, "vks now has 5 visits and 7 views in all");
+    assert!(text.starts_with("brought along: 4 visits and 6 views, 3 days, 2 pages\n"), "{text}");
+    assert!(text.contains("note: 2 views of robots were not taken"), "{text}");
+    check(
+        &daemon,
+        "nukeviet",
+        &sample("nukeviet.sql"),
+        &[],
+        0,
+        "vks now has 1333801 visits and 7 views in all",
+    );
+    let shown = |daemon: &Daemon| {
+        let numbers = daemon.numbers("vks");
+        assert_eq!(numbers["text"]["total"], "1,333,801");
+        assert_eq!(page(daemon, "/tin-tức")["views"], 3);
+        assert_eq!(page(daemon, "/")["views"], 3);
+        let export = export(daemon);
+        let day =
+            |day: &str| export["days"].as_array().unwrap().iter().find(|row| row["day"] == day).cloned();
+        assert_eq!(day("2026-11-02").unwrap()["visits"], 287);
+        assert_eq!(day("2026-11-20").unwrap()["views"], 3);
+    };
+    shown(&daemon);
+    let list = daemon.print("adjust", &["vks", "--list"]);
+    assert!(list.contains("  +3 views  /  goatcounter: goatcounter.csv, sha256 "), "{list}");
+    assert!(list.contains("  +287 visits  2026-11-02  nukeviet: nukeviet.sql, sha256 "), "{list}");
+    assert!(list.contains("  +1332702 visits  total  nukeviet: "), "{list}");
+    assert!(list.lines().all(|line| line.contains("  uid ")), "{list}");
+    assert_eq!(daemon.stop().0, 0);
+    daemon.restart();
+    shown(&daemon);
+}
+
+#[test]
+fn a_file_is_taken_once_unless_it_is_asked_for() {
+    let mut daemon = Daemon::stopped(SITE);
+    let reply = sample("busuanzi.jsonp");
+    let total =
+        |times: u64| format!("vks now has {} visits and {} views in all", 8_123 * times, 20_987 * times);
+    let refused = "this very file was brought along for vks before, on ";
+    check(&daemon, "busuanzi", &reply, &[], 0, &total(1));
+    check(&daemon, "busuanzi", &reply, &[], 1, refused);
+    daemon.restart();
+    check(&daemon, "busuanzi", &reply, &[], 1, refused);
+    check(&daemon, "busuanzi", &reply, &["--dry-run"], 1, refused);
+    check(&daemon, "busuanzi", &reply, &["--again"], 0, &total(2));
+    // Under another name it is the same file.
+    let renamed = daemon.directory.path().join("renamed");
+    std::fs::copy(&reply, &renamed).unwrap();
+    check(&daemon, "busuanzi", &renamed, &[], 1, refused);
+    assert_eq!(export(&daemon)["total"]["visits"], 16_246);
+}
+
+#[test]
+fn a_trial_shows_a_table_and_changes_nothing() {
+    let daemon = Daemon::stopped(SITE);
+    let text =
+        check(&daemon, "goatcounter", &sample("goatcounter.csv"), &["--dry-run"], 0, "would be added to vks");
+    for line in [
+        "        visits          views",
+        "             0              0  to the total alone",
+        "             2              3  2026-11-20",
+        "             4              6  to the total in all",
+        "             2              3  /",
+        "note: 1 events are no views",
+    ] {
+        assert!(text.contains(line), "{line:?} is not in: {text}");
+    }
+    assert!(!daemon.state().exists());
+    let known = daemon.directory.path().join("pages.txt");
+    std::fs::write(&known, "/\n/tin-tuc\n").unwrap();
+    let more = ["--dry-run", "--pages", known.to_str().unwrap()];
+    check(
+        &daemon,
+        "busuanzi",
+        &sample("busuanzi.redis.json"),
+        &more,
+        0,
+        "             0             21  /tin-tuc",
+    );
+}
+
+#[test]
+fn a_compressed_export_is_read_and_one_that_is_cut_short_counts_nothing() {
+    let daemon = Daemon::start(SITE);
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(&std::fs::read(sample("goatcounter.csv")).unwrap()).unwrap();
+    let whole = encoder.finish().unwrap();
+    let file = daemon.directory.path().join("export.csv.gz");
+    std::fs::write(&file, &whole[..whole.len() - 20]).unwrap();
+    check(&daemon, "goatcounter", &file, &[], 1, "export.csv.gz: cannot be read: ");
+    let dump = std::fs::read_to_string(sample("nukeviet.sql")).unwrap();
+    for (cut, words) in [
+        (dump.split_once("UNLOCK").unwrap().0.to_owned(), "is cut short: it ends within a dump that says"),
+        (dump[..dump.len() / 2].to_owned(), "is cut short: it ends within "),
+        (dump.replace("'hits'", "'oops'"), "is no dump of NukeViet's counter"),
+        (dump.replace("nv4_counter", "nv4_visitors"), "is no dump of NukeViet's counter"),
+        ("\u{0}\u{1}\u{2}".repeat(100_000), "is no SQL dump: a statement does not begin with a word"),
+    ] {
+        let file = daemon.directory.path().join("dump.sql");
+        std::fs::write(&file, cut).unwrap();
+        let text = check(&daemon, "nukeviet", &file, &[], 1, words);
+        assert!(text.starts_with("headcount: ") && text.lines().count() == 1, "{text}");
+    }
+    check(&daemon, "goatcounter", &sample("nukeviet.sql"), &[], 1, "is no CSV export of GoatCounter");
+    check(&daemon, "wordpress", &file, &[], 2, "there is no system wordpress; there are vinaora, nukeviet");
+    check(&daemon, "nukeviet", Path::new("/nowhere"), &[], 1, "/nowhere: cannot be read: No such file");
+    assert_eq!(daemon.print("adjust", &["vks", "--list"]), "vks was never adjusted\n");
+    std::fs::write(&file, &whole).unwrap();
+    check(&daemon, "goatcounter", &file, &[], 0, "vks now has 4 visits and 6 views in all");
+    let elsewhere =
+        daemon.run("import", &["--from", "goatcounter", file.to_str().unwrap(), "--site", "other"]);
+    assert!(
+        String::from_utf8_lossy(&elsewhere.stderr).contains("there is no site other in the configuration")
+    );
+}
+
+#[test]
+fn a_page_is_corrected_by_hand_too() {
+    let mut daemon = Daemon::start(SITE);
+    let adjust =
+        ["vks", "views", "+40", "--page", "http://blog.example.vn/tin//", "--reason", "from the old server"];
+    daemon.print("adjust", &adjust);
+    assert_eq!(page(&daemon, "/tin")["views"], 40);
+    assert_eq!(daemon.numbers("vks")["total"]["views"], 0);
+    daemon.stop();
+    let less = ["vks", "views", "-41", "--page", "/tin", "--reason", "too much"];
+    let output = daemon.run("adjust", &less);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(said, "headcount: cannot take 41 views from the page /tin of vks: there are only 40\n");
+    daemon.print("adjust", &["vks", "views", "-4", "--page", "/tin", "--reason", "too much"]);
+    assert!(daemon.print("adjust", &["vks", "--list"]).contains("  -4 views  /tin  too much\n"));
+    daemon.restart();
+    assert_eq!(page(&daemon, "/tin")["views"], 36);
+}
