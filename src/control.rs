@@ -3,6 +3,8 @@
 //! A socket in the state directory, mode 0600. A request is one line of JSON, its answer another:
 //! `{"ok": …}` or `{"error": "…"}`. Who asks is known by the system (the peer's uid), not by word.
 
+mod imports;
+
 use std::fs::Permissions;
 use std::io::{self, BufRead, BufReader, Write};
 use std::num::NonZeroI64;
@@ -18,6 +20,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::oneshot;
 
+pub use self::imports::DaemonDesk;
 use crate::beacon::PageUrl;
 use crate::keeper::{Answer, Order};
 use crate::rows::LocalDay;
@@ -71,6 +74,28 @@ pub enum Request {
     },
     /// Fold now.
     Fold,
+    /// How far a log is counted.
+    ImportBegin {
+        /// The site's id.
+        site: String,
+        /// Hashes of the log's first lines.
+        head: Vec<u64>,
+    },
+    /// The salt of a day of a log.
+    ImportSalt {
+        /// The day, since 1970-01-01.
+        day: i32,
+    },
+    /// A part of a log, in the bytes behind the line.
+    ImportBatch {
+        /// How many.
+        bytes: u64,
+    },
+    /// The end of imported days.
+    ImportFinish {
+        /// The site's id; none is all.
+        site: Option<String>,
+    },
 }
 
 /// A change of one number.
@@ -128,9 +153,11 @@ pub fn listen(path: &Path, rooms: Arc<Rooms>, orders: Sender<Order>) -> io::Resu
 async fn serve(stream: UnixStream, rooms: &Rooms, orders: &Sender<Order>) -> io::Result<()> {
     let who = stream.peer_cred().map(|peer| format!("uid {}", peer.uid()))?;
     let (read, mut write) = stream.into_split();
+    let mut read = tokio::io::BufReader::new(read);
     let mut line = String::new();
-    tokio::io::BufReader::new(read.take(REQUEST_BYTES_MAX)).read_line(&mut line).await?;
+    (&mut read).take(REQUEST_BYTES_MAX).read_line(&mut line).await?;
     let answer = match serde_json::from_str(&line) {
+        Ok(Request::ImportBatch { bytes }) => imports::take(bytes, &mut read, rooms, orders).await?,
         Ok(request) => answer(request, who, rooms, orders).await,
         Err(error) => Err(format!("this is no request: {error}")),
     };
@@ -171,6 +198,10 @@ async fn answer(
             ask(orders, |answer| Order::RemoveSite(site, answer)).await.map(Value::Bool)
         }
         Request::Fold => ask(orders, Order::Fold).await.map(|()| Value::Null),
+        Request::ImportBegin { site, head } => imports::begin(&site, head, rooms, orders).await,
+        Request::ImportSalt { day } => imports::salt(Day(day), orders).await,
+        Request::ImportFinish { site } => imports::finish(site.as_deref(), orders).await,
+        Request::ImportBatch { .. } => Err("a part of a log needs its bytes".to_owned()),
     }
 }
 
@@ -287,22 +318,48 @@ fn sites(rooms: &Rooms) -> Value {
 /// # Errors
 /// When the daemon refuses, with its words, or breaks off.
 pub fn ask_daemon(state: &Path, request: &Request) -> Result<Option<Value>, String> {
+    match ask_with(state, request, &[]) {
+        Ok(answer) => Ok(Some(answer)),
+        Err(Unanswered::NoDaemon) => Ok(None),
+        Err(Unanswered::BrokenOff(error) | Unanswered::Refused(error)) => Err(error),
+    }
+}
+
+/// Why a request has no good answer.
+enum Unanswered {
+    /// No daemon runs.
+    NoDaemon,
+    /// It cannot be reached, or went away before it answered.
+    BrokenOff(String),
+    /// It said no.
+    Refused(String),
+}
+
+/// Asks with bytes behind the line.
+fn ask_with(state: &Path, request: &Request, bytes: &[u8]) -> Result<Value, Unanswered> {
     let path = state.join("control.sock");
     let mut stream = match BlockingStream::connect(&path) {
         Ok(stream) => stream,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
-            return Ok(None);
+            return Err(Unanswered::NoDaemon);
         }
-        Err(error) => return Err(format!("cannot reach the daemon on {}: {error}", path.display())),
+        Err(error) => {
+            let text = format!("cannot reach the daemon on {}: {error}", path.display());
+            return Err(Unanswered::BrokenOff(text));
+        }
     };
-    let broken = |error: io::Error| format!("the daemon broke off: {error}");
-    let line = serde_json::to_string(request).map_err(|error| error.to_string())?;
-    stream.write_all(format!("{line}\n").as_bytes()).map_err(broken)?;
+    let broken = |error: io::Error| Unanswered::BrokenOff(format!("the daemon broke off: {error}"));
+    let line = serde_json::to_string(request).map_err(|error| Unanswered::Refused(error.to_string()))?;
+    stream
+        .write_all(format!("{line}\n").as_bytes())
+        .and_then(|()| stream.write_all(bytes))
+        .map_err(broken)?;
     let mut answer = String::new();
     BufReader::new(stream).read_line(&mut answer).map_err(broken)?;
-    let mut answer: Value = serde_json::from_str(&answer).map_err(|_| "the daemon broke off".to_owned())?;
+    let mut answer: Value = serde_json::from_str(&answer)
+        .map_err(|_| Unanswered::BrokenOff("the daemon broke off".to_owned()))?;
     match answer.get("error").and_then(Value::as_str) {
-        Some(error) => Err(error.to_owned()),
-        None => Ok(Some(answer["ok"].take())),
+        Some(error) => Err(Unanswered::Refused(error.to_owned())),
+        None => Ok(answer["ok"].take()),
     }
 }

@@ -27,7 +27,7 @@ use crate::guard::{Guard, Reason};
 use crate::journal::{Ack, Disk, Found, Journal, OpenError, Reading, RealDisk, merge};
 use crate::keeper::{Keeper, Order, OrderError, keep_salts};
 use crate::metrics::Metrics;
-use crate::salt::{SaltError, Salts, random};
+use crate::salt::{SaltError, Salts, imported_file, random};
 use crate::store::{self, Store, StoreError};
 use crate::visitor::{Visitors, VisitorsError};
 use crate::web::{self, BindError, Committer, Rooms, Worker};
@@ -437,6 +437,7 @@ fn open_rooms(
     let metrics = Arc::new(Metrics::new(&reasons, &web::protocols(), env!("CARGO_PKG_VERSION")));
     let visitors = Visitors::new(&config.visitor, random()?)?;
     let salts = Arc::new(Salts::open(config.state_directory.join("salts"))?);
+    let imported = Salts::open(imported_file(&config.state_directory))?;
     let oldest = now.minus(config.count.visit_window_ms.max(longest_online_window(config)));
     let counts = Arc::new(Counts::new(config.count, oldest));
     let guard = Guard::new(&config.guard);
@@ -444,7 +445,8 @@ fn open_rooms(
     rooms.set_sites(rooms.sites().replaced_by(config.sites.clone()));
     let interval = Duration::from_millis(config.fold.interval_ms);
     let Kept { journal, fold, lock, .. } = kept;
-    let mut keeper = Keeper { fold, journal, rooms: Arc::new(rooms), workers: workers.to_vec(), interval };
+    let rooms = Arc::new(rooms);
+    let mut keeper = Keeper { fold, journal, rooms, workers: workers.to_vec(), imported, interval };
     let placed: Vec<_> = keeper.rooms.sites().iter().cloned().collect();
     keeper.place(&placed)?;
     for site in &config.sites {

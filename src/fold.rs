@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use crate::count::{Counts, Opened};
 use crate::journal::{Journal, Reading, merge};
-use crate::rows::{Addition, DayVisitors, OpenVisits, RowChanges, Seen, SiteChanges, Sketch, step};
-use crate::store::{Prune, Store, StoreError};
+use crate::rows::{Addition, DayVisitors, OpenVisits, RowChanges, SiteChanges, Sketch};
+use crate::store::{ImportBatch, Prune, Store, StoreError};
 use crate::words::{Day, Kind, Record, SiteId, StreamId, Tally, Touch, UnixMillis};
 
 /// Records folded before a start hands them to the store: a bound on memory, and the most that is
@@ -246,6 +246,26 @@ impl Fold {
         Ok(())
     }
 
+    /// Stores a part of a log. Visitors of days that beacons count too are merged with theirs.
+    ///
+    /// # Errors
+    /// When the store refuses; then nothing changed.
+    pub fn import(&mut self, batch: &ImportBatch) -> Result<(), StoreError> {
+        let site = self.state.sites.entry(batch.site.clone()).or_default();
+        let (mut merged, mut visitors) = (Vec::new(), BTreeMap::new());
+        for (day, of_batch) in &batch.visitors_today {
+            let mut all = site.open_day(*day).visitors.clone();
+            all.merge(of_batch);
+            visitors.insert(*day, DayVisitors { count: all.count(), sketch: Some(all.to_bytes()) });
+            merged.push((*day, all));
+        }
+        self.store.apply_import(batch, &visitors)?;
+        for (day, all) in merged {
+            site.open_day(day).visitors = all;
+        }
+        Ok(())
+    }
+
     /// The store, for what is not folding: adjustments, backups, reading rows.
     pub fn store(&mut self) -> &mut Store {
         &mut self.store
@@ -336,16 +356,7 @@ impl State {
 
     /// Decides whether a touch opens a visit.
     fn visit(&mut self, touch: &Touch<'_>, visit_window_ms: u64) -> bool {
-        let carried = touch.previous.and_then(|previous| self.visits.remove(previous, touch.at));
-        let last = self.visits.last(touch.visitor, touch.at).or(carried);
-        let seen = last.map(|last| Seen { gap_ms: touch.at.since(last), in_visit: true });
-        let step = step(touch.kind, seen, visit_window_ms);
-        if step.in_visit {
-            self.visits.put(touch.visitor, last.map_or(touch.at, |last| last.max(touch.at)));
-        } else if last.is_some() {
-            self.visits.remove(touch.visitor, touch.at);
-        }
-        step.opened
+        self.visits.take(touch.kind, touch.at, touch.visitor, touch.previous, visit_window_ms)
     }
 
     fn site(&mut self, id: &str) -> &mut FoldedSite {

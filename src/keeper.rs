@@ -16,12 +16,14 @@ use tokio::sync::oneshot;
 
 use crate::count::Kept;
 use crate::fold::{Fold, FoldError};
+use crate::import::{Begun, DaySalt, Desk, DeskError, Finished, OwnDesk};
 use crate::journal::Journal;
 use crate::metrics::Family;
 use crate::rows::{Calendar, LocalDay};
+use crate::salt::Salts;
 use crate::sites::{LanguageChoice, Placed, Site};
 use crate::snippet::Language;
-use crate::store::{self, AdjustError, Adjustment, Batch, Scope, Store, StoreError};
+use crate::store::{self, AdjustError, Adjustment, Batch, ImportBatch, Scope, Store, StoreError};
 use crate::web::{Rooms, Worker, cuts};
 use crate::words::{Day, SiteId, Tally, UnixMillis};
 
@@ -49,6 +51,14 @@ pub enum Order {
     RemoveSite(SiteId, Answer<bool>),
     /// Fold what there is, now.
     Fold(Answer<()>),
+    /// Say how far a log is counted, by the hashes of its first lines.
+    ImportBegin(SiteId, Vec<u64>, Answer<Begun>),
+    /// Give the salt of a day of a log.
+    ImportSalt(Day, Answer<DaySalt>),
+    /// Store a part of a log; answered with the site's first beacon.
+    ImportBatch(Box<ImportBatch>, Answer<Option<UnixMillis>>),
+    /// End the imported days of a site, or of all.
+    ImportFinish(Option<SiteId>, Answer<Finished>),
     /// Fold for the last time and end; the workers have stopped.
     Stop,
 }
@@ -68,6 +78,9 @@ pub enum OrderError {
     /// A site that is in service cannot be removed.
     #[error("{0} is in service; take it out of the configuration first")]
     InService(SiteId),
+    /// A part of a log was not taken.
+    #[error(transparent)]
+    Desk(#[from] DeskError),
     /// A stream could not be read into the backup.
     #[error("cannot read the journal: {0}")]
     Journal(#[from] std::io::Error),
@@ -83,6 +96,8 @@ pub struct Keeper {
     pub rooms: Arc<Rooms>,
     /// Whose records are folded.
     pub workers: Vec<Arc<Worker>>,
+    /// The salts of imported days.
+    pub imported: Salts,
     /// How often to fold.
     pub interval: Duration,
 }
@@ -180,8 +195,39 @@ impl Keeper {
             Order::Backup(path, answer) => drop(answer.send(self.backup(&path))),
             Order::RemoveSite(site, answer) => drop(answer.send(self.remove_site(&site))),
             Order::Fold(answer) => drop(answer.send(self.fold().map_err(OrderError::from))),
+            Order::ImportBegin(site, head, answer) => {
+                drop(answer.send(self.at_desk(|desk| desk.begin(&site, &head))));
+            }
+            Order::ImportSalt(day, answer) => drop(answer.send(self.at_desk(|desk| desk.salt(day)))),
+            Order::ImportBatch(batch, answer) => drop(answer.send(self.import(&batch))),
+            Order::ImportFinish(site, answer) => {
+                drop(answer.send(self.at_desk(|desk| desk.finish(site.as_ref()))));
+            }
             Order::Stop => {}
         }
+    }
+
+    /// Does something at the desk for logs, when all that beacons brought is in the store.
+    fn at_desk<T>(
+        &mut self,
+        work: impl FnOnce(&mut OwnDesk<'_>) -> Result<T, DeskError>,
+    ) -> Result<T, OrderError> {
+        self.fold()?;
+        let (fold, imported) = (&mut self.fold, &self.imported);
+        Ok(work(&mut OwnDesk { fold, salts: &self.rooms.salts, imported, visitors: BTreeMap::new() })?)
+    }
+
+    /// Stores a part of a log and shows what it adds.
+    fn import(&mut self, batch: &ImportBatch) -> Result<Option<UnixMillis>, OrderError> {
+        let (live_from, visitors) = self.at_desk(|desk| {
+            let live_from = desk.take(batch)?;
+            Ok((live_from, std::mem::take(&mut desk.visitors)))
+        })?;
+        self.rooms.counts.import(batch.site.as_str(), &batch.changes, self.rooms.clock.now());
+        for (day, count) in visitors {
+            self.rooms.counts.set_visitors(batch.site.as_str(), day, count);
+        }
+        Ok(live_from)
     }
 
     /// Puts sites in service: what is kept of them is read after a fold, so that nothing is amiss.

@@ -22,7 +22,7 @@
 //! | edge | [`cli`], [`config`], [`daemon`], [`control`], [`keeper`] | everyone; they decide nothing about numbers |
 //! | door | [`web`] | the rooms below |
 //! | rooms | [`beacon`], [`sites`], [`visitor`], [`guard`], [`snippet`], [`page`], [`legacy`] | values in, values out |
-//! | counting | [`count`], [`fold`] | memory in the worker's turn; the fold behind it |
+//! | counting | [`count`], [`fold`], [`import`] | memory in the worker's turn; the fold behind it; logs of the past |
 //! | sums | [`rows`] | adds; neither memory nor store |
 //! | vaults | [`journal`], [`store`], [`salt`] | records and batches, nothing of the web |
 //! | ground | [`words`], [`details`], [`clock`], [`metrics`] | nothing of ours |
@@ -50,6 +50,7 @@ pub mod daemon;
 pub mod details;
 pub mod fold;
 pub mod guard;
+pub mod import;
 pub mod journal;
 pub mod keeper;
 pub mod legacy;

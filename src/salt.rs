@@ -7,7 +7,7 @@
 //! be traced to anybody. A salt is on disk before the first id is made with it, so a restart does
 //! not count people twice. No backup holds salts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -75,6 +75,31 @@ impl Salts {
         self.days.read().unwrap_or_else(PoisonError::into_inner).get(&day).copied()
     }
 
+    /// The salt of a day, made if there is none; none is forgotten.
+    ///
+    /// # Errors
+    /// When the file cannot be replaced; then nothing changed.
+    pub fn make(&self, day: Day) -> Result<Salt, SaltError> {
+        if let Some(salt) = self.of(day) {
+            return Ok(salt);
+        }
+        self.keep(&[day], Day(i32::MIN))?;
+        Ok(self.of(day).expect("was made or found above, and nobody forgets single days meanwhile"))
+    }
+
+    /// Forgets the days that are not among `needed`. Returns how many.
+    ///
+    /// # Errors
+    /// When the file cannot be replaced; then nothing changed.
+    pub fn forget_all_but(&self, needed: &BTreeSet<Day>) -> Result<usize, SaltError> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.days.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut days = before.clone();
+        days.retain(|day, _| needed.contains(day));
+        self.replace(&before, days.clone())?;
+        Ok(before.len() - days.len())
+    }
+
     /// Makes the salts of those days that have none, and forgets all days before `oldest`.
     /// Returns whether anything changed.
     ///
@@ -89,7 +114,12 @@ impl Salts {
                 days.insert(*day, Salt(random()?));
             }
         }
-        if days == before {
+        self.replace(&before, days)
+    }
+
+    /// Writes what differs, first to the file. Returns whether anything did.
+    fn replace(&self, before: &BTreeMap<Day, Salt>, days: BTreeMap<Day, Salt>) -> Result<bool, SaltError> {
+        if days == *before {
             return Ok(false);
         }
         let refused = |source| SaltError::File { doing: "replace", path: self.path.clone(), source };
@@ -97,6 +127,13 @@ impl Salts {
         *self.days.write().unwrap_or_else(PoisonError::into_inner) = days;
         Ok(true)
     }
+}
+
+/// The salts of imported days lie in a file of their own: they stay until somebody says that a day is
+/// whole, however long ago it was.
+#[must_use]
+pub fn imported_file(state: &Path) -> PathBuf {
+    state.join("salts.import")
 }
 
 /// Random bytes from the system.
@@ -152,6 +189,21 @@ mod tests {
         again.keep(&[Day(12)], Day(11)).expect("writes");
         assert_eq!(again.of(Day(10)), None);
         assert_eq!(fs::read_to_string(&path).expect("there").lines().count(), 2);
+    }
+
+    #[test]
+    fn salts_of_single_days_stay_until_they_are_not_needed() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = imported_file(directory.path());
+        let salts = Salts::open(path.clone()).expect("opens");
+        let old = salts.make(Day(-3)).expect("writes");
+        let new = salts.make(Day(20_000)).expect("writes");
+        assert!(old != new && salts.make(Day(-3)).expect("is there") == old);
+        assert_eq!(salts.forget_all_but(&BTreeSet::from([Day(20_000)])).expect("writes"), 1);
+        let again = Salts::open(path.clone()).expect("opens");
+        assert_eq!((again.of(Day(-3)), again.of(Day(20_000))), (None, Some(new)));
+        again.forget_all_but(&BTreeSet::new()).expect("writes");
+        assert_eq!(fs::read_to_string(&path).expect("there"), "");
     }
 
     #[test]

@@ -76,6 +76,7 @@ fn help_names_every_command_and_every_argument() {
         ("journal check", "Exit 4 on damage"),
         ("backup", "must not exist yet"),
         ("restore", "the daemon must be stopped"),
+        ("import", "through every rotation"),
         ("export", "json: one object; csv: one table"),
         ("report", "How many rows of each list"),
     ] {

@@ -48,6 +48,9 @@ mod legacy;
 /// An access log sent again as beacons counts as plain maps do.
 mod replay;
 
+/// Logs of a server are counted: each line once, however often and whenever it is read.
+mod logs;
+
 /// No file, log line or metric holds an address or a user agent.
 mod privacy;
 

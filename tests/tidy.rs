@@ -28,6 +28,13 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("legacy", &["beacon", "rows", "words"]),
     ("count", &["rows", "sites", "words"]),
     ("fold", &["count", "details", "journal", "rows", "store", "words"]),
+    (
+        "import",
+        &[
+            "beacon", "clock", "details", "fold", "guard", "rows", "salt", "sites", "store", "visitor",
+            "words",
+        ],
+    ),
     ("rows", &["details", "words"]),
     ("journal", &["details", "words"]),
     ("store", &["details", "rows", "words"]),

@@ -7,6 +7,7 @@
 mod error;
 mod form;
 mod host;
+pub mod log;
 mod native;
 mod page;
 mod signals;

@@ -11,7 +11,7 @@ use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
 use super::adjust::{audit, configured};
-use super::{Failure, Settings, failed};
+use super::{Failure, failed};
 use crate::config::Config;
 use crate::control::{Change, REQUEST_BYTES_MAX, Request, ask_daemon};
 use crate::daemon::{database, open_stopped};
@@ -28,27 +28,23 @@ const PAGES_SHOWN: usize = 20;
 /// Characters of a file's name that the reason keeps.
 const NAME_CHARACTERS_MAX: usize = 200;
 
+/// The options of `import` that are about an old counter.
 #[derive(Debug, Args)]
-pub(super) struct ImportFrom {
+#[command(next_help_heading = "Numbers of an old counter")]
+pub(super) struct FromOptions {
     /// The system that the file is of: vinaora, nukeviet, busuanzi or goatcounter.
-    #[arg(long, value_name = "SYSTEM", long_help = systems())]
-    from: String,
-    /// Its dump or export; may be gzipped.
-    file: PathBuf,
-    /// The site that the numbers are for.
-    #[arg(long)]
-    site: String,
+    #[arg(long, value_name = "SYSTEM", long_help = systems(), requires = "site",
+        conflicts_with_all = ["everything", "overlap", "last_line_is_whole", "follow", "finish", "json"])]
+    pub(super) from: Option<String>,
     /// Show what would be added, and add nothing.
-    #[arg(long)]
+    #[arg(long, requires = "from")]
     dry_run: bool,
     /// Add a file that was added before once more.
-    #[arg(long)]
+    #[arg(long, requires = "from")]
     again: bool,
     /// Paths of pages, one a line, for files that name pages by hashes (busuanzi's Redis).
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "from")]
     pages: Option<PathBuf>,
-    #[command(flatten)]
-    settings: Settings,
 }
 
 fn systems() -> String {
@@ -56,41 +52,42 @@ fn systems() -> String {
     format!("The system that the file is of:{}", lines.concat())
 }
 
-impl ImportFrom {
-    pub(super) fn run(self) -> Result<(), Failure> {
-        let config = self.settings.load()?;
-        bring_along(
-            &config,
-            &OldCounter {
-                system: &self.from,
-                file: &self.file,
-                site: &self.site,
-                pages: self.pages.as_deref(),
-                dry_run: self.dry_run,
-                again: self.again,
-            },
-        )
+impl FromOptions {
+    /// Brings `files`, which must be one, along to `site`.
+    pub(super) fn run(
+        &self,
+        system: &str,
+        files: &[PathBuf],
+        site: &str,
+        config: &Config,
+    ) -> Result<(), Failure> {
+        let [file] = files else {
+            return Err(Failure::Argument("import --from takes one file: the dump or export".to_owned()));
+        };
+        let pages = self.pages.as_deref();
+        let asked = OldCounter { system, file, site, pages, dry_run: self.dry_run, again: self.again };
+        bring_along(config, &asked)
     }
 }
 
 /// A file of an old counter, and what shall become of it.
-pub(super) struct OldCounter<'a> {
+struct OldCounter<'a> {
     /// The name of its system.
-    pub(super) system: &'a str,
+    system: &'a str,
     /// The file.
-    pub(super) file: &'a Path,
+    file: &'a Path,
     /// The site's id.
-    pub(super) site: &'a str,
+    site: &'a str,
     /// A file with the paths of pages.
-    pub(super) pages: Option<&'a Path>,
+    pages: Option<&'a Path>,
     /// Whether nothing is to be changed.
-    pub(super) dry_run: bool,
+    dry_run: bool,
     /// Whether a file that was added before is added again.
-    pub(super) again: bool,
+    again: bool,
 }
 
 /// Reads an old counter's file and adds its numbers to a site, all of them or none.
-pub(super) fn bring_along(config: &Config, asked: &OldCounter<'_>) -> Result<(), Failure> {
+fn bring_along(config: &Config, asked: &OldCounter<'_>) -> Result<(), Failure> {
     let site = configured(config, asked.site)?;
     let (totals, source) = read(site, asked)?;
     let name: String = name_of(asked.file).escape_debug().take(NAME_CHARACTERS_MAX).collect();

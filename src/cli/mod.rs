@@ -7,6 +7,7 @@ mod backup;
 mod check;
 mod explain;
 mod export;
+mod import;
 mod import_from;
 mod report;
 mod screen;
@@ -66,8 +67,6 @@ enum Command {
     Sites(sites::Sites),
     /// Correct a number, with a reason: the total alone, or one day.
     Adjust(adjust::Adjust),
-    /// Bring the numbers of an old counter along, from its dump or export.
-    Import(import_from::ImportFrom),
     /// Say whether a beacon would be counted, and if not, why.
     Explain(explain::Explain),
     /// Look at the journal.
@@ -77,6 +76,8 @@ enum Command {
     Backup(backup::Backup),
     /// Replace everything by what a backup holds; the daemon must be stopped.
     Restore(backup::Restore),
+    /// Count from a server's log, past or as it is written; or bring the numbers of an old counter along.
+    Import(import::Import),
     /// Print days, pages, referrers, browsers and the like of a site, for other programs.
     Export(export::Export),
     /// Show on one screen what was counted of a site: days, pages, referrers, browsers and the like.

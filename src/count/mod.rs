@@ -20,7 +20,7 @@ pub use site::Kept;
 
 use self::presence::{Beat, Change, Presence, Spot};
 use self::site::SiteCounts;
-use crate::rows::{Addition, LocalDay, PageSlot};
+use crate::rows::{Addition, LocalDay, PageSlot, SiteChanges};
 use crate::sites::{Placed, SiteNumber};
 use crate::words::{
     Day, Figure, Kind, Numbers, PageNumbers, PagePath, Record, SiteId, Tally, Touch, UnixMillis, VisitorId,
@@ -289,6 +289,13 @@ impl Counts {
     pub fn set_visitors(&self, site: &str, day: Day, count: u64) {
         if let Some(site) = self.index().by_id.get(site) {
             site.set_visitors(day, count);
+        }
+    }
+
+    /// A part of a log that the store has taken: totals, days and pages, and nothing of who is here.
+    pub fn import(&self, site: &str, changes: &SiteChanges, now: UnixMillis) {
+        if let Some(site) = self.index().by_id.get(site) {
+            site.import(changes, now);
         }
     }
 

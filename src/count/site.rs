@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use super::Opened;
 use super::presence::{Change, Spot};
 use super::window::Window;
-use crate::rows::{Addition, Calendar, LocalDay, PageSlot, Pages, Span, timestamp};
+use crate::rows::{Addition, Calendar, LocalDay, PageSlot, Pages, SiteChanges, Span, timestamp};
 use crate::sites::{Placed, Site, SiteNumber};
 use crate::words::{Day, Figure, Numbers, PageNumbers, PagePath, Peak, SiteId, Tally, UnixMillis};
 
@@ -233,6 +233,23 @@ impl SiteCounts {
             live.pages.add(slot, by);
         } else {
             live.pages.take_away(slot, by);
+        }
+    }
+
+    /// Days of the past; one that lies beyond the present day is not in the calendar yet.
+    pub(super) fn import(&self, changes: &SiteChanges, now: UnixMillis) {
+        let mut live = self.live();
+        let today = live.local_day(now).day;
+        live.calendar.advance(today);
+        for (day, tally) in &changes.days {
+            live.total += *tally;
+            if *day <= today {
+                live.calendar.add(*day, *tally);
+            }
+        }
+        for (_, page, tally) in changes.pages.sorted() {
+            let slot = live.pages.slot(page, self.pages_max);
+            live.pages.add(slot, tally);
         }
     }
 

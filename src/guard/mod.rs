@@ -16,6 +16,7 @@ mod spam;
 use bucket::{Buckets, Rate};
 use host::Home;
 pub use reason::{Outcome, Reason};
+pub(crate) use spam::is_spam as is_spam_referrer;
 
 use crate::beacon::Beacon;
 use crate::sites::{Site, SiteNumber};

@@ -8,7 +8,7 @@ static HOSTS: LazyLock<foldhash::HashSet<&'static str>> = LazyLock::new(|| {
 });
 
 /// Whether `host`, in lower case, is listed or lies below a listed one.
-pub(super) fn is_spam(host: &str) -> bool {
+pub(crate) fn is_spam(host: &str) -> bool {
     let mut name = host;
     loop {
         if HOSTS.contains(name) {

@@ -86,8 +86,13 @@ impl RowChanges {
 impl SiteChanges {
     /// Takes what a counted view adds.
     pub fn add(&mut self, addition: &Addition<'_>) {
-        *self.days.entry(addition.day).or_default() += addition.tally;
+        self.add_past(addition);
         *self.minutes.entry(addition.minute).or_default() += addition.tally;
+    }
+
+    /// Takes what a view of the past adds, which no sliding window shows.
+    pub fn add_past(&mut self, addition: &Addition<'_>) {
+        *self.days.entry(addition.day).or_default() += addition.tally;
         if let Some(page) = addition.page {
             self.pages.add(addition.day, page, addition.tally);
         }

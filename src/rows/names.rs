@@ -104,6 +104,25 @@ impl DetailChanges {
         }
     }
 
+    /// Traits by [`Traits::packed`], for the way to another process.
+    #[must_use]
+    pub fn traits(&self) -> Vec<(Day, u64, Tally)> {
+        let days = self.traits.iter();
+        days.flat_map(|(day, counted)| counted.iter().map(|(packed, tally)| (*day, *packed, *tally)))
+            .collect()
+    }
+
+    /// Names of dimensions that have names, for the same way.
+    #[must_use]
+    pub fn names(&self) -> Vec<((Day, Dimension), &str, Tally)> {
+        self.names.sorted()
+    }
+
+    /// Adds a part that another process gathered.
+    pub fn add_name(&mut self, day: Day, dimension: Dimension, name: &str, tally: Tally) {
+        self.names.add((day, dimension), name, tally);
+    }
+
     /// Views that were added to `(other)` because too many names came between two transactions.
     #[must_use]
     pub fn overflowed(&self) -> u64 {

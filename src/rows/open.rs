@@ -10,7 +10,8 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use crate::words::{UnixMillis, VisitorId};
+use super::{Seen, step};
+use crate::words::{Kind, UnixMillis, VisitorId};
 
 /// Tables that ids are dealt to.
 pub const PARTS: usize = 64;
@@ -69,6 +70,28 @@ impl Default for OpenVisits {
 }
 
 impl OpenVisits {
+    /// Takes a beacon and decides whether it opens a visit. `previous` is the id that the visitor had the
+    /// day before: a visit that is open by that name goes on under the new one.
+    pub fn take(
+        &mut self,
+        kind: Kind,
+        at: UnixMillis,
+        visitor: VisitorId,
+        previous: Option<VisitorId>,
+        visit_window_ms: u64,
+    ) -> bool {
+        let carried = previous.and_then(|previous| self.remove(previous, at));
+        let last = self.last(visitor, at).or(carried);
+        let seen = last.map(|last| Seen { gap_ms: at.since(last), in_visit: true });
+        let step = step(kind, seen, visit_window_ms);
+        if step.in_visit {
+            self.put(visitor, last.map_or(at, |last| last.max(at)));
+        } else if last.is_some() {
+            self.remove(visitor, at);
+        }
+        step.opened
+    }
+
     /// The last moment of a visitor, who is asked about at `at`.
     #[must_use]
     pub fn last(&self, visitor: VisitorId, at: UnixMillis) -> Option<UnixMillis> {

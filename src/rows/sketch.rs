@@ -25,6 +25,11 @@ impl Sketch {
         self.0.insert_hash(visitor.0);
     }
 
+    /// Takes everybody whom another sketch took; those whom both took are one.
+    pub fn merge(&mut self, other: &Sketch) {
+        self.0.merge(&other.0);
+    }
+
     /// The number of distinct visitors taken.
     #[must_use]
     pub fn count(&self) -> u64 {
@@ -65,6 +70,25 @@ mod tests {
             assert_eq!(sketch.count(), n + 1);
             let read = Sketch::from_bytes(&sketch.to_bytes()).expect("its own bytes");
             assert_eq!(read.count(), n + 1);
+        }
+    }
+
+    #[test]
+    fn merging_is_taking_everybody_of_both_in_any_order() {
+        for (first, second) in [(0..5, 3..9), (0..100, 50..300), (0..20_000, 10_000..40_000), (0..0, 0..7)] {
+            let taken = |numbers: &std::ops::Range<u64>| {
+                let mut sketch = Sketch::default();
+                numbers.clone().for_each(|n| sketch.insert(hash(n)));
+                Sketch::from_bytes(&sketch.to_bytes()).expect("its own bytes")
+            };
+            let all = taken(&(first.start..second.end)).count();
+            for (one, other) in [(&first, &second), (&second, &first)] {
+                let mut merged = taken(one);
+                merged.merge(&taken(other));
+                assert_eq!(merged.count(), all, "{one:?} and {other:?}");
+                merged.merge(&taken(one));
+                assert_eq!(merged.count(), all, "again {one:?}");
+            }
         }
     }
 

@@ -85,8 +85,14 @@ fn set_offset(connection: &Connection, stream: StreamId, offset: u64) -> rusqlit
     Ok(statement.execute(named_params! { ":stream": stream, ":applied": offset })? == 1)
 }
 
+/// The number of a site that has a row.
+pub(super) fn find_site(connection: &Connection, id: &SiteId) -> rusqlite::Result<Option<i64>> {
+    let mut find = connection.prepare_cached(include_str!("sql/find_site.sql"))?;
+    find.query_row(named_params! { ":id": id }, |row| row.get(0)).optional()
+}
+
 /// Gives the views that found no row of their own in some dimension.
-fn apply_site(
+pub(super) fn apply_site(
     connection: &Connection,
     id: &SiteId,
     changes: &SiteChanges,
@@ -105,12 +111,24 @@ fn apply_site(
     if pages_now != pages {
         site.set_page_count(pages_now)?;
     }
-    for (day, visitors) in &changes.visitors {
-        site.set_visitors(*day, visitors)?;
-    }
+    set_visitors(connection, number, &changes.visitors, sequence)?;
     let rows = changes.details.rows();
     let other = details::add(connection, number, &rows, limits.details_per_day, sequence)?;
     Ok(other + changes.details.overflowed())
+}
+
+/// Sets the visitors of days of a site that has a row.
+pub(super) fn set_visitors(
+    connection: &Connection,
+    number: i64,
+    visitors: &BTreeMap<Day, DayVisitors>,
+    sequence: Sequence,
+) -> rusqlite::Result<()> {
+    let site = SiteRows { connection, number, sequence };
+    for (day, visitors) in visitors {
+        site.set_visitors(*day, visitors)?;
+    }
+    Ok(())
 }
 
 /// Adds to the site's own row, making it if need be; gives its number and how many pages it has.

@@ -31,6 +31,7 @@ mod apply;
 mod backup;
 mod column;
 mod details;
+mod import;
 #[cfg(test)]
 mod model;
 mod read;
@@ -43,6 +44,7 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 pub use adjust::{AdjustError, Adjustment, Batch, Reason, ReasonError, Scope};
 pub use backup::{put_streams, take_streams};
+pub use import::{ImportBatch, ImportLog};
 pub use read::{DayRow, DetailDayRow, Measure, PageDayRow, RowKey, RowValue, SiteRow};
 pub use upkeep::{Prune, Pruned};
 
@@ -174,6 +176,16 @@ pub enum StoreError {
         stream: StreamId,
         /// The offset that was given.
         offset: u64,
+    },
+    /// A part of a log does not go on where the log stands; nothing was changed.
+    #[error(
+        "this part of the log begins at byte {from}, but the log is counted up to byte {stands_at}: another import of it is under way"
+    )]
+    ImportMoved {
+        /// Up to where it is counted.
+        stands_at: u64,
+        /// Where the part begins.
+        from: u64,
     },
     /// A reader held an old snapshot until patience ended: not all is durable yet, ask again later.
     #[error("the write-ahead log of {path} is being read, so it could not be emptied yet")]

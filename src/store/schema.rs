@@ -17,6 +17,7 @@ use super::{StoreError, failed};
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/001_create_tables.sql"),
     include_str!("migrations/002_add_details.sql"),
+    include_str!("migrations/003_add_imports.sql"),
     include_str!("migrations/004_adjust_pages.sql"),
 ];
 

@@ -4,8 +4,9 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use rusqlite::fallible_iterator::FallibleIterator;
-use rusqlite::{Batch, Connection, OptionalExtension, named_params};
+use rusqlite::{Batch, Connection, named_params};
 
+use super::apply::find_site;
 use super::read::list;
 use super::schema::{create_private, sync_directory_of};
 use super::{Store, StoreError, failed};
@@ -60,10 +61,7 @@ impl Store {
     /// When the file cannot be written.
     pub fn remove_site(&mut self, id: &SiteId) -> Result<bool, StoreError> {
         self.write("remove a site", |transaction| {
-            let mut find = transaction.prepare_cached(include_str!("sql/find_site.sql"))?;
-            let site: Option<i64> =
-                find.query_row(named_params! { ":id": id }, |row| row.get(0)).optional()?;
-            let Some(site) = site else { return Ok(false) };
+            let Some(site) = find_site(transaction, id)? else { return Ok(false) };
             let mut deletions = Batch::new(transaction, include_str!("sql/remove_site.sql"));
             while let Some(mut deletion) = deletions.next()? {
                 deletion.execute(named_params! { ":site": site })?;

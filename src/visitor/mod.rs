@@ -20,14 +20,14 @@ use hyper::header::{ACCEPT_LANGUAGE, HeaderName, USER_AGENT};
 use ipnet::IpNet;
 use siphasher::sip::SipHasher24;
 
-use crate::beacon::Beacon;
+use crate::beacon::{Beacon, log};
 use crate::details::{Country, Language, Screen, Traits};
 use crate::sites::{Identity, Site};
 use crate::words::{Day, Kind, Salt, SiteId, VisitorId};
 use address::{Client, Proxies};
 use agent::{Agent, Agents};
 pub use country::{Countries, CountriesError};
-pub use told::{details, tags};
+pub use told::{details, logged_details, tags};
 
 /// What telling people apart needs to know.
 #[derive(Clone, Debug)]
@@ -87,6 +87,21 @@ pub struct Visitor {
     /// How the client's address was found.
     pub forwarding: Forwarding,
     /// What reports tell views apart by; nothing for robots and for what is no view.
+    pub traits: Traits,
+}
+
+/// Who sent a logged request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Logged {
+    /// The id of the request's day.
+    pub id: VisitorId,
+    /// The id that the same person had the day before, while that day's salt is asked for.
+    pub previous: Option<VisitorId>,
+    /// Whether the owner left this network out.
+    pub excluded: bool,
+    /// Whether the user agent is a robot's; one that sends none is.
+    pub robot: bool,
+    /// What reports tell views apart by, as far as a log says it; nothing for robots.
     pub traits: Traits,
 }
 
@@ -191,6 +206,39 @@ impl Visitors {
         }
     }
 
+    /// Who sent a logged request. `client` is what the server logged of the other end, `agent` the user
+    /// agent if the log's format has one; where it has none, nobody can be told for a robot.
+    ///
+    /// Somebody whose address was logged has the id that a beacon of theirs has under the same salt.
+    pub fn identify_logged(
+        &self,
+        client: &[u8],
+        agent: Option<&[u8]>,
+        site: &Site,
+        salts: &SiteSalts,
+    ) -> Logged {
+        let address = log::address(client);
+        let judged = agent.map_or_else(Agent::default, |agent| self.agents.judge(agent::shortened(agent)));
+        let id = |salt: &Salt| match address {
+            None => name_id(salt, &site.id, client, judged.digest),
+            Some(_) => address_id(salt, &site.id, address, judged.digest),
+        };
+        let traits = |Agent { browser, system, device, .. }, country| Traits {
+            browser,
+            system,
+            device,
+            country,
+            ..Traits::default()
+        };
+        Logged {
+            id: id(&salts.today),
+            previous: salts.previous.as_ref().map(id),
+            excluded: is_excluded(address, &site.excluded_networks),
+            robot: judged.robot,
+            traits: if judged.robot { Traits::default() } else { traits(judged, self.country_of(address)) },
+        }
+    }
+
     fn traits(&self, beacon: &Beacon<'_>, headers: &HeaderMap, client: &Client, agent: Agent) -> Traits {
         let Agent { browser, system, device, .. } = agent;
         let language = headers.get(ACCEPT_LANGUAGE);
@@ -208,12 +256,16 @@ impl Visitors {
     fn country(&self, client: &Client, headers: &HeaderMap) -> Option<Country> {
         let behind_trusted = matches!(client.forwarding, Forwarding::Forwarded | Forwarding::Missing);
         let address = client.address.filter(|_| client.forwarding != Forwarding::Missing);
-        let found = address.filter(|_| self.has_countries.load(Ordering::Relaxed)).and_then(|address| {
-            self.countries.read().unwrap_or_else(PoisonError::into_inner).as_ref()?.of(address)
-        });
-        found.or_else(|| {
+        self.country_of(address).or_else(|| {
             let header = self.country_header.as_ref().filter(|_| behind_trusted)?;
             headers.get(header).and_then(|value| Country::parse(value.as_bytes()))
+        })
+    }
+
+    /// Where an address is registered, as the database says.
+    fn country_of(&self, address: Option<IpAddr>) -> Option<Country> {
+        address.filter(|_| self.has_countries.load(Ordering::Relaxed)).and_then(|address| {
+            self.countries.read().unwrap_or_else(PoisonError::into_inner).as_ref()?.of(address)
         })
     }
 
@@ -289,6 +341,16 @@ fn address_id(salt: &Salt, site: &SiteId, address: Option<IpAddr>, agent: u64) -
     VisitorId(hasher.finish())
 }
 
+/// For servers that look names up, or know the other end only as a socket.
+fn name_id(salt: &Salt, site: &SiteId, name: &[u8], agent: u64) -> VisitorId {
+    let mut hasher = SipHasher24::new_with_key(&salt.0);
+    hasher.write(&[2]);
+    write_with_length(&mut hasher, &name.to_ascii_lowercase());
+    hasher.write(&agent.to_le_bytes());
+    write_with_length(&mut hasher, site.as_str().as_bytes());
+    VisitorId(hasher.finish())
+}
+
 fn browser_id(salt: &Salt, site: &SiteId, browser: u64) -> VisitorId {
     let mut hasher = SipHasher24::new_with_key(&salt.0);
     hasher.write(&[1]);
@@ -351,6 +413,23 @@ mod tests {
         Visitors::new(&options, [9; 16]).expect("a header")
     }
 
+    fn logged_site(excluded: &[&str]) -> Site {
+        Site {
+            id: SiteId::parse("vks").expect("a site id"),
+            hosts: Vec::new(),
+            time_zone: jiff::tz::TimeZone::UTC,
+            language: LanguageChoice::Auto,
+            digit_grouping: None,
+            first_weekday: None,
+            total: Figure::Visits,
+            identity: Identity::Address,
+            online_window_ms: 300_000,
+            honour_opt_out: false,
+            page_parameters: Vec::new(),
+            excluded_networks: excluded.iter().map(|net| net.parse().expect("a network")).collect(),
+        }
+    }
+
     fn identify(case: &Case) -> Visitor {
         identify_with(case, None)
     }
@@ -366,17 +445,8 @@ mod tests {
         };
         let site = Site {
             id: SiteId::parse(case.site).expect("a site id"),
-            hosts: Vec::new(),
-            time_zone: jiff::tz::TimeZone::UTC,
-            language: LanguageChoice::Auto,
-            digit_grouping: None,
-            first_weekday: None,
-            total: Figure::Visits,
             identity: case.identity,
-            online_window_ms: 300_000,
-            honour_opt_out: false,
-            page_parameters: Vec::new(),
-            excluded_networks: case.excluded.iter().map(|net| net.parse().expect("a network")).collect(),
+            ..logged_site(case.excluded)
         };
         let mut beacon = beacon::embedded(case.site, "", &headers).expect("a beacon");
         beacon.browser = case.browser;
@@ -412,6 +482,21 @@ mod tests {
         ] {
             assert_ne!(identify(&other).id, first.id);
         }
+    }
+
+    #[test]
+    fn a_logged_request_has_the_id_of_a_beacon_and_its_robots() {
+        let site = logged_site(&["198.51.100.0/24"]);
+        let logged =
+            |client: &str, agent| visitors().identify_logged(client.as_bytes(), agent, &site, &SALTS);
+        let reader = logged("203.0.113.9", Some(FIREFOX.as_bytes()));
+        assert_eq!(reader.id, identify(&case()).id);
+        assert_eq!(logged("::ffff:203.0.113.9", Some(FIREFOX.as_bytes())), reader);
+        assert!(!reader.robot && !reader.excluded && logged("198.51.100.1", None).excluded);
+        assert!(logged("203.0.113.9", Some(b"curl/8.5.0")).robot && logged("203.0.113.9", Some(b"")).robot);
+        assert!(!logged("203.0.113.9", None).robot, "the common format does not say");
+        assert_eq!(logged("Reader.Example", None), logged("reader.example", None));
+        assert_ne!(logged("reader.example", None).id, logged("other.example", None).id);
     }
 
     #[test]

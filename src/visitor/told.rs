@@ -35,6 +35,27 @@ pub fn details<'b>(beacon: &'b Beacon<'_>, tags: &'b Tags<'_>, site: &Site, trai
     }
 }
 
+/// What a view of a log tells. The site's own hosts are those of its list; a log names none.
+#[must_use]
+pub fn logged_details<'b>(
+    came_from: Option<&'b str>,
+    tags: &'b Tags<'_>,
+    site: &Site,
+    traits: Traits,
+) -> Details<'b> {
+    let kept = |value: &'b Option<Cow<'_, str>>| value.as_deref().and_then(tag);
+    let is_own = |host: &&str| {
+        site.hosts.iter().any(|entry| is_host_of(entry, host) || referrer(entry) == referrer(host))
+    };
+    Details {
+        traits,
+        referrer: came_from.filter(|host| !is_own(host)).and_then(referrer),
+        campaign: kept(&tags.campaign),
+        source: kept(&tags.source),
+        medium: kept(&tags.medium),
+    }
+}
+
 /// The host of the page that linked here, unless it is the site's own: one of its list, or the host of this
 /// page as the browser or `u` names it, with or without `www.`.
 fn came_from<'b>(beacon: &'b Beacon<'_>, site: &Site) -> Option<&'b str> {
@@ -104,6 +125,21 @@ mod tests {
         ] {
             check(query, origin, hosts, [None; 4]);
         }
+    }
+
+    #[test]
+    fn a_log_tells_the_same_of_referrers_and_campaigns() {
+        let tags = Tags { source: Some(Cow::Borrowed(" zalo ")), ..Tags::default() };
+        let told = |host, hosts: &[&str]| {
+            let told = logged_details(host, &tags, &site(hosts), Traits::default());
+            (told.referrer.map(str::to_owned), told.source.map(str::to_owned))
+        };
+        let zalo = Some("zalo".to_owned());
+        assert_eq!(told(Some("www.google.com"), &["a.vn"]), (Some("google.com".to_owned()), zalo.clone()));
+        for own in ["a.vn", "www.a.vn", "m.b.vn"] {
+            assert_eq!(told(Some(own), &["a.vn", "*.b.vn"]), (None, zalo.clone()), "{own}");
+        }
+        assert_eq!(told(None, &[]), (None, zalo));
     }
 
     #[test]

@@ -167,6 +167,12 @@ impl Daemon {
         self.command(name, arguments).output().unwrap()
     }
 
+    /// Starts a command beside it that goes on by itself.
+    pub fn spawn(&self, name: &str, arguments: &[&str]) -> Child {
+        let mut command = self.command(name, arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
     /// Starts the daemon, which must not be running, and ends it at once after this long, wherever it is.
     pub fn start_and_kill(&self, after: Duration) {
         assert!(self.running.is_none(), "it is running");

@@ -1,7 +1,7 @@
 SELECT day,
        views + views_added - views_removed AS views,
        visits + visits_added - visits_removed AS visits,
-       visitors,
+       visitors + visitors_imported AS visitors,
        views,
        visits
 FROM day

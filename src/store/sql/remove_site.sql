@@ -1,5 +1,7 @@
 DELETE FROM adjustment WHERE site = :site;
 DELETE FROM sketch WHERE site = :site;
+DELETE FROM import_sketch WHERE site = :site;
+DELETE FROM import_log WHERE site = :site;
 DELETE FROM detail_day WHERE site = :site;
 DELETE FROM page_day WHERE site = :site;
 DELETE FROM page WHERE site = :site;

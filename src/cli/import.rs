@@ -1,0 +1,254 @@
+//! `import`: counting from a server's log; `--from` is in `import_from.rs`.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::Args;
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::import_from::FromOptions;
+use super::{Failure, Settings, failed};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::control::{DaemonDesk, Request, ask_daemon};
+use crate::daemon::{Kept, open_stopped};
+use crate::import::{Counter, Desk, Finished, Follow, ImportError, Log, Options, OwnDesk, Progress, Summary};
+use crate::salt::{Salts, imported_file, random};
+use crate::sites::Site;
+use crate::visitor::Visitors;
+use crate::words::SiteId;
+
+const EXAMPLES: &str = "Examples:\n  \
+headcount import --site vks /var/log/nginx/access.log*\n  \
+zcat old/*.gz | headcount import --site vks\n  \
+headcount import --site vks --follow /var/log/nginx/access.log\n  \
+headcount import --finish\n  \
+headcount import --site vks --from nukeviet dump.sql --dry-run\n\n\
+What counts: a GET that was answered with 2xx or 304, that is no image, style, script, font, archive or media, and that \
+no robot sent. The same log again counts nothing, and a log that has grown its new lines.";
+
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that somebody may type")]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Import {
+    /// The logs, in the common or combined format; plain, gzip or zstd. None, or -, is standard input. With
+    /// --from, the dump or export of the old counter.
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The site that they count for.
+    #[arg(long, value_name = "ID", required_unless_present = "finish")]
+    site: Option<String>,
+    /// Count every line that can be read, also those of robots and for files.
+    #[arg(long)]
+    everything: bool,
+    /// Count lines since the site's first beacon too, though beacons may have counted them.
+    #[arg(long)]
+    overlap: bool,
+    /// Count the last line of a log even if it has no end.
+    #[arg(long = "final")]
+    last_line_is_whole: bool,
+    /// Go on with what is added to one log, through every rotation, until stopped. Needs the daemon.
+    #[arg(long, conflicts_with = "finish")]
+    follow: bool,
+    /// Say that all logs of the past are read: their days keep the number of visitors, and the secrets that
+    /// told these apart are erased. Without --site for all sites.
+    #[arg(long, conflicts_with_all = ["files", "everything", "overlap", "last_line_is_whole"])]
+    finish: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    old_counter: FromOptions,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl Import {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let config = self.settings.load()?;
+        if let (Some(system), Some(site)) = (&self.old_counter.from, &self.site) {
+            return self.old_counter.run(system, &self.files, site, &config);
+        }
+        let site = self.site.as_deref().map(|site| find(&config, site)).transpose()?;
+        if self.finish {
+            let site = site.map(|site| site.id.clone());
+            let finished = at_desk(&config, |desk| Ok(desk.finish(site.as_ref())?))?;
+            self.tell_finished(finished);
+            return Ok(());
+        }
+        let site = site.ok_or_else(|| Failure::Argument("a site is needed".to_owned()))?;
+        let key = random().map_err(|error| failed(&error))?;
+        let visitors = Visitors::new(&config.visitor, key).map_err(|error| failed(&error))?;
+        let options = Options {
+            site: Arc::new(site.clone()),
+            visit_window_ms: config.count.visit_window_ms,
+            everything: self.everything,
+            overlap: self.overlap,
+        };
+        let mut counter = Counter::new(options, &visitors, Clock::system().now());
+        if self.follow {
+            let done = self.follow(&config, &mut counter);
+            self.tell(&counter.summary);
+            return done;
+        }
+        let logs = self.open()?;
+        let done = at_desk(&config, |desk| count(&mut counter, logs, desk));
+        self.tell(&counter.summary);
+        done
+    }
+
+    /// The logs in the order of their first lines.
+    fn open(&self) -> Result<Vec<Log>, Failure> {
+        let mut logs = Vec::new();
+        for file in &self.files {
+            let is_stdin = file.as_os_str() == "-";
+            let log =
+                if is_stdin { Log::of_stream(io::stdin()) } else { Log::open(file, self.last_line_is_whole) };
+            logs.push(log.map_err(|error| Failure::Failed(error.to_string()))?);
+        }
+        if logs.is_empty() {
+            logs.push(Log::of_stream(io::stdin()).map_err(|error| Failure::Failed(error.to_string()))?);
+        }
+        logs.sort_by_key(|log| log.first_at);
+        Ok(logs)
+    }
+
+    /// Follows one log until a signal comes. It never takes the state directory for itself, so that a daemon
+    /// can always start.
+    fn follow(&self, config: &Config, counter: &mut Counter<'_>) -> Result<(), Failure> {
+        let [path] = &self.files[..] else {
+            return Err(Failure::Argument("name the one log that is to be followed".to_owned()));
+        };
+        let stop = Arc::new(AtomicBool::new(false));
+        stop_on_signal(&stop).map_err(|error| failed(&error))?;
+        let mut last = String::new();
+        let mut tell = |text: &str| {
+            if text != last {
+                text.clone_into(&mut last);
+                eprintln!("headcount: {text}");
+            }
+        };
+        tell(&format!("following {}", path.display()));
+        let mut desk = DaemonDesk::new(&config.state_directory);
+        let mut follow = Follow { path, clock: &Clock::system(), stop: &stop, tell: &mut tell };
+        follow.run(counter, &mut desk).map_err(|error| Failure::Failed(error.to_string()))
+    }
+
+    fn tell(&self, summary: &Summary) {
+        if self.json {
+            println!("{}", summary.json());
+        } else {
+            print!("{summary}");
+        }
+    }
+
+    fn tell_finished(&self, finished: Finished) {
+        if self.json {
+            println!("{}", json!({ "days": finished.days, "secrets_erased": finished.salts }));
+        } else {
+            println!(
+                "{} imported days keep the number of their visitors; {} secrets were erased",
+                finished.days, finished.salts
+            );
+        }
+    }
+}
+
+/// Listens for SIGINT and SIGTERM in a thread of its own.
+fn stop_on_signal(stop: &Arc<AtomicBool>) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (mut interrupt, mut terminate) = {
+        let _within = runtime.enter();
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+    };
+    let stop = Arc::clone(stop);
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        });
+        stop.store(true, Ordering::Release);
+    });
+    Ok(())
+}
+
+fn find<'c>(config: &'c Config, site: &str) -> Result<&'c Site, Failure> {
+    let id = SiteId::parse(site).map_err(|error| Failure::Argument(format!("the site id {error}")))?;
+    let found = config.sites.iter().find(|configured| configured.id == id);
+    found.ok_or_else(|| Failure::Failed(format!("there is no site {id} in the configuration")))
+}
+
+fn count(counter: &mut Counter<'_>, logs: Vec<Log>, desk: &mut dyn Desk) -> Result<(), ImportError> {
+    let mut bar = Bar::default();
+    for log in logs {
+        let name = log.name().to_owned();
+        counter.count_log(log, desk, &mut |progress, summary| bar.show(&name, progress, summary))?;
+    }
+    bar.clear();
+    Ok(())
+}
+
+/// Does something at the desk of the running daemon, or at one of our own when none runs.
+fn at_desk<T>(
+    config: &Config,
+    work: impl FnOnce(&mut dyn Desk) -> Result<T, ImportError>,
+) -> Result<T, Failure> {
+    let state = &config.state_directory;
+    let told = |error: ImportError| Failure::Failed(error.to_string());
+    if ask_daemon(state, &Request::Fold).map_err(Failure::Failed)?.is_some() {
+        return work(&mut DaemonDesk::new(state)).map_err(told);
+    }
+    let Kept { mut fold, .. } = open_stopped(config)?;
+    let salts = Salts::open(state.join("salts")).map_err(|error| failed(&error))?;
+    let imported = Salts::open(imported_file(state)).map_err(|error| failed(&error))?;
+    let mut desk = OwnDesk { fold: &mut fold, salts: &salts, imported: &imported, visitors: BTreeMap::new() };
+    work(&mut desk).map_err(told)
+}
+
+/// How far it is, on a terminal; nothing anywhere else.
+#[derive(Default)]
+struct Bar {
+    is_shown: bool,
+}
+
+impl Bar {
+    const CELLS: u64 = 30;
+
+    fn show(&mut self, name: &str, progress: &Progress, summary: &Summary) {
+        let mut terminal = io::stderr();
+        if !terminal.is_terminal() {
+            return;
+        }
+        self.is_shown = true;
+        let lines = summary.lines();
+        let text = match progress.bytes {
+            0 => format!("{name}: {lines} lines"),
+            bytes => {
+                let done = Self::CELLS * progress.read().min(bytes) / bytes;
+                let cell = |n| if n < done { '█' } else { '░' };
+                let bar: String = (0..Self::CELLS).map(cell).collect();
+                format!("{name}: {bar} {:>3} %, {lines} lines", 100 * progress.read().min(bytes) / bytes)
+            }
+        };
+        // A terminal that is gone needs no bar.
+        write!(terminal, "\r\x1b[K{text}").and_then(|()| terminal.flush()).ok();
+    }
+
+    fn clear(&mut self) {
+        if self.is_shown {
+            write!(io::stderr(), "\r\x1b[K").ok();
+        }
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}

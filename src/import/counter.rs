@@ -1,0 +1,483 @@
+//! A log is folded: line by line to views, in order to visits, by day to rows, and batch by batch to the desk.
+//!
+//! What is counted depends on the lines alone and not on where an earlier import stopped. A batch reaches to
+//! the end of a line, and says up to which moment the lines before it are counted: later ones wait for their
+//! turn. An import that goes on begins to read earlier, where the oldest visit that may still be open began.
+//! Lines that are counted only bring visits back; those that waited are counted now.
+//!
+//! A log that steps back by more than an hour, like two logs in one file, begins anew there: no visit goes on
+//! from one piece to the next.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use super::desk::{Begun, DaySalt, Desk};
+use super::order::{LATE_MS, Order, Waiting};
+use super::source::{Line, hash_of};
+use super::{ImportError, Outcome, Summary, judge};
+use crate::beacon::log::{self, LogError, LogLine};
+use crate::rows::{Addition, LocalDay, OpenVisits, SiteChanges, Sketch};
+use crate::sites::Site;
+use crate::store::{ImportBatch, ImportLog};
+use crate::visitor::{SiteSalts, Visitors};
+use crate::words::{Day, Kind, PagePath, Tally, UnixMillis};
+
+/// A log does not step back by more than this and stay one log.
+const STEP_BACK_MS: u64 = 3_600_000;
+/// How far apart, in the log's own time, the places are from which an import may go on.
+const CHECKPOINT_MS: u64 = 10_000;
+/// Salts held at once: those of today and yesterday, and of lines that come late.
+const SALTS_MAX: usize = 4;
+
+/// What counting a log needs to know.
+#[derive(Clone)]
+pub struct Options {
+    /// For which site.
+    pub site: Arc<Site>,
+    /// How long a visit stays open, in milliseconds.
+    pub visit_window_ms: u64,
+    /// Whether every line that can be read is a view.
+    pub everything: bool,
+    /// Whether lines count that the site's own beacons may have counted.
+    pub overlap: bool,
+}
+
+/// Counts logs of one site, one after the other.
+pub struct Counter<'a> {
+    options: Options,
+    visitors: &'a Visitors,
+    salts: Vec<(Day, DaySalt)>,
+    /// The day of the last line, and the one before.
+    days: [LocalDay; 2],
+    /// The first moment of tomorrow.
+    future_from: UnixMillis,
+    live_from: Option<UnixMillis>,
+    order: Order,
+    visits: OpenVisits,
+    /// The latest moment of the present piece.
+    newest: UnixMillis,
+    place: Place,
+    changes: SiteChanges,
+    gathered: BTreeMap<Day, Gathered>,
+    /// What became of all lines.
+    pub summary: Summary,
+    /// The same, as of the last batch.
+    settled: Summary,
+    /// Lines that are known were noted before.
+    begins_again: bool,
+}
+
+/// Visitors of a day since the last batch.
+struct Gathered {
+    visitors: Sketch,
+    is_of_beacons: bool,
+}
+
+/// Where the present log stands.
+struct Place {
+    file: String,
+    log: ImportLog,
+    /// Where it stood when it was opened.
+    known: (u64, UnixMillis),
+    /// Not all of what is known was read again.
+    is_behind: bool,
+    /// Where it stands in the store.
+    stored: (u64, UnixMillis),
+    line: u64,
+    last: Vec<u8>,
+    read: u64,
+    /// Lines that were read when the last batch was handed in.
+    read_before: u64,
+    parsed: u64,
+    first_error: Option<LogError>,
+    checkpoints: VecDeque<Checkpoint>,
+}
+
+/// A place in a log.
+struct Checkpoint {
+    from: u64,
+    line: u64,
+    /// The latest moment of all lines before it.
+    newest_before: UnixMillis,
+}
+
+impl<'a> Counter<'a> {
+    /// A counter that has read nothing.
+    #[must_use]
+    pub fn new(options: Options, visitors: &'a Visitors, now: UnixMillis) -> Counter<'a> {
+        let today = LocalDay::of(now, &options.site.time_zone);
+        let nowhere = ImportLog {
+            stream: crate::words::StreamId(0),
+            head: Vec::new(),
+            position: 0,
+            tail: 0,
+            counted_at: UnixMillis(0),
+            replay_from: 0,
+            replay_line: 0,
+        };
+        Counter {
+            options,
+            visitors,
+            salts: Vec::new(),
+            days: [today; 2],
+            future_from: today.until,
+            live_from: None,
+            order: Order::default(),
+            visits: OpenVisits::default(),
+            newest: UnixMillis(0),
+            place: Place::new(String::new(), nowhere),
+            changes: SiteChanges::default(),
+            gathered: BTreeMap::new(),
+            summary: Summary::default(),
+            settled: Summary::default(),
+            begins_again: false,
+        }
+    }
+
+    /// The site that is counted.
+    #[must_use]
+    pub fn site(&self) -> &Site {
+        &self.options.site
+    }
+
+    /// Notes the present moment: days after it have not come yet.
+    pub fn set_now(&mut self, now: UnixMillis) {
+        if now >= self.future_from {
+            self.future_from = LocalDay::of(now, &self.options.site.time_zone).until;
+        }
+    }
+
+    /// Goes on with another log, which is to be read from `replay_from` on. Nothing may be waiting.
+    pub(super) fn enter(&mut self, begun: Begun, file: String) {
+        self.live_from = begun.live_from;
+        self.order.begin(UnixMillis(0));
+        if !self.begins_again {
+            self.summary.note_many(Outcome::Already, begun.log.replay_line);
+        }
+        self.place = Place::new(file, begun.log);
+    }
+
+    /// Forgets what was read and not handed in, to begin again where the desk says that the log stands. What
+    /// is read again is not noted twice.
+    pub(super) fn forget_unsettled(&mut self) {
+        self.order = Order::default();
+        self.visits = OpenVisits::default();
+        self.newest = UnixMillis(0);
+        self.salts.clear();
+        self.gathered.clear();
+        self.changes = SiteChanges::default();
+        self.summary = self.settled.clone();
+        self.begins_again = true;
+    }
+
+    /// More lines by which the present log is known.
+    pub(super) fn set_head(&mut self, head: Vec<u64>) {
+        if head.len() > self.place.log.head.len() {
+            self.place.log.head = head;
+        }
+    }
+
+    /// The bytes of the last line of the present log.
+    pub(super) fn last_line(&self) -> &[u8] {
+        &self.place.last
+    }
+
+    /// The present log as it stood when it was entered, or since the last batch.
+    pub(super) fn log(&self) -> &ImportLog {
+        &self.place.log
+    }
+
+    /// Whether so many lines were read since the last batch.
+    pub(super) fn is_batch_full(&self, lines_max: u64) -> bool {
+        self.place.read - self.place.read_before >= lines_max
+    }
+
+    /// What was wrong with the first line of the present log that was not read.
+    pub(super) fn first_error(&self) -> Option<LogError> {
+        self.place.first_error
+    }
+
+    /// Whether the present log ended before the place up to which it was counted.
+    pub(super) fn is_behind(&self) -> bool {
+        self.place.is_behind
+    }
+
+    /// Lines of the present log that were read, and how many of them were lines of an access log.
+    pub(super) fn read(&self) -> (u64, u64) {
+        (self.place.read, self.place.parsed)
+    }
+
+    /// Takes the next line of the present log.
+    ///
+    /// # Errors
+    /// When the desk has no salt, or the log is not the one that was counted before.
+    pub(super) fn take(&mut self, line: &Line<'_>, desk: &mut dyn Desk) -> Result<(), ImportError> {
+        let (known_to, counted_at) = self.place.known;
+        if line.from < known_to && line.to > known_to {
+            return Err(self.replaced());
+        }
+        let parsed = if line.is_too_long { Err(LogError::TooLong) } else { log::parse(line.bytes) };
+        self.place.parsed += u64::from(parsed.is_ok());
+        self.place.first_error = self.place.first_error.or(parsed.err());
+        let is_known = line.from < known_to && parsed.is_ok_and(|parsed| parsed.at <= counted_at);
+        let outcome = match parsed {
+            Ok(parsed) => self.judge(&parsed, line.from, is_known, desk)?,
+            Err(error) => Outcome::Unreadable(error),
+        };
+        self.place.pass(line);
+        let is_already = line.from < known_to && (is_known || outcome != Outcome::Counted);
+        let outcome = if is_already { Outcome::Already } else { outcome };
+        if !(is_already && self.begins_again) {
+            self.summary.note(outcome, &self.place.file, self.place.line);
+        }
+        if line.to == known_to {
+            self.all_known()?;
+        }
+        self.let_go();
+        Ok(())
+    }
+
+    /// Everything up to where the log stood was read: what was counted has its place.
+    fn all_known(&mut self) -> Result<(), ImportError> {
+        if hash_of(&self.place.last) != self.place.log.tail {
+            return Err(self.replaced());
+        }
+        let counted_at = self.place.known.1;
+        while let Some(view) = self.order.pop_up_to(counted_at) {
+            self.count(&view);
+        }
+        self.order.begin(counted_at);
+        self.place.is_behind = false;
+        Ok(())
+    }
+
+    fn replaced(&self) -> ImportError {
+        ImportError::Replaced { file: self.place.file.clone(), position: self.place.known.0 }
+    }
+
+    /// Moves on to a line's moment, and begins anew where the log steps back.
+    fn advance(&mut self, at: UnixMillis, from: u64) {
+        let line = self.place.line;
+        let is_first = self.place.checkpoints.is_empty();
+        if self.newest.since(at) > STEP_BACK_MS && (is_first || from >= self.place.known.0) {
+            self.flush();
+            self.order.begin(UnixMillis(0));
+            self.visits = OpenVisits::default();
+            self.newest = UnixMillis(0);
+            self.place.checkpoints.clear();
+        }
+        let newest_before = self.newest;
+        self.newest = newest_before.max(at);
+        let is_due = |last: &Checkpoint| newest_before.since(last.newest_before) >= CHECKPOINT_MS;
+        if self.place.checkpoints.back().is_none_or(is_due) {
+            self.place.checkpoints.push_back(Checkpoint { from, line, newest_before });
+            self.forget_checkpoints();
+        }
+    }
+
+    /// Only the last place remains from which every visit that may be open, and every line that waits, is
+    /// read again.
+    fn forget_checkpoints(&mut self) {
+        let oldest = self.order.gone_to().minus(self.options.visit_window_ms + LATE_MS);
+        let checkpoints = &mut self.place.checkpoints;
+        while checkpoints.get(1).is_some_and(|next| next.newest_before < oldest) {
+            checkpoints.pop_front();
+        }
+    }
+
+    fn judge(
+        &mut self,
+        line: &LogLine<'_>,
+        from: u64,
+        is_known: bool,
+        desk: &mut dyn Desk,
+    ) -> Result<Outcome, ImportError> {
+        if line.at >= self.future_from {
+            return Ok(Outcome::Future);
+        }
+        // A log has no more than seconds.
+        let is_live = |live_from: UnixMillis| line.at.second() >= live_from.second();
+        if !self.options.overlap && self.live_from.is_some_and(is_live) {
+            return Ok(Outcome::Live);
+        }
+        self.advance(line.at, from);
+        let site = Arc::clone(&self.options.site);
+        let (salts, is_of_beacons) = self.salts_of(line.at, desk)?;
+        let client = log::unescaped(line.client);
+        let agent = line.agent.map(log::unescaped);
+        let who = self.visitors.identify_logged(&client, agent.as_deref(), &site, &salts);
+        if !self.options.everything {
+            let outcome = judge::judge(line, &who);
+            if outcome != Outcome::Counted {
+                return Ok(outcome);
+            }
+        }
+        let (page, told) = judge::page(line, &who, &site);
+        if page.is_none() && !self.options.everything {
+            return Ok(Outcome::NoPage);
+        }
+        self.order.push(Waiting {
+            at: line.at,
+            from,
+            day: salts.day,
+            visitor: who.id,
+            previous: who.previous,
+            page,
+            traits: who.traits.packed(),
+            told,
+            is_of_beacons,
+            is_known,
+        });
+        Ok(Outcome::Counted)
+    }
+
+    /// The secrets of the day that a moment lies in; for a visit window after midnight that of the day before
+    /// too, if any line of it was read. And whether beacons have their ids by that day's secret.
+    fn salts_of(&mut self, at: UnixMillis, desk: &mut dyn Desk) -> Result<(SiteSalts, bool), ImportError> {
+        if !self.days[0].contains(at) {
+            self.days.swap(0, 1);
+            if !self.days[0].contains(at) {
+                self.days[0] = LocalDay::of(at, &self.options.site.time_zone);
+            }
+        }
+        let local = self.days[0];
+        let known = |salts: &[(Day, DaySalt)], wanted| {
+            salts.iter().find(|(day, _)| *day == wanted).map(|(_, salt)| *salt)
+        };
+        let today = if let Some(salt) = known(&self.salts, local.day) {
+            salt
+        } else {
+            let made = desk.salt(local.day)?;
+            if self.salts.len() == SALTS_MAX {
+                self.salts.remove(0);
+            }
+            self.salts.push((local.day, made));
+            made
+        };
+        let is_early = at.since(local.from) < self.options.visit_window_ms;
+        let previous = if is_early { known(&self.salts, local.day.previous()) } else { None };
+        let previous = previous.map(|previous| previous.salt);
+        Ok((SiteSalts { day: local.day, today: today.salt, previous }, today.is_of_beacons))
+    }
+
+    /// Counts the views whose turn has come.
+    fn let_go(&mut self) {
+        while let Some(view) = self.order.pop(self.newest) {
+            self.count(&view);
+        }
+    }
+
+    /// Counts all views, also those that earlier ones might still come before.
+    pub(super) fn flush(&mut self) {
+        while let Some(view) = self.order.pop_up_to(UnixMillis(u64::MAX)) {
+            self.count(&view);
+        }
+        self.order.begin(self.order.gone_to().max(self.newest));
+    }
+
+    fn count(&mut self, view: &Waiting) {
+        let window = self.options.visit_window_ms;
+        let opened = self.visits.take(Kind::View, view.at, view.visitor, view.previous, window);
+        if view.is_known {
+            return;
+        }
+        let tally = Tally { views: 1, visits: u64::from(opened) };
+        let page = view.page.as_ref().map(PagePath::as_str);
+        self.changes.add_past(&Addition { day: view.day, minute: view.at.minute(), page, tally });
+        self.changes.details.add(view.day, &view.details(), tally);
+        self.summary.visits += tally.visits;
+        let is_of_beacons = view.is_of_beacons;
+        let gathered = self.gathered.entry(view.day);
+        let gathered = gathered.or_insert_with(|| Gathered { visitors: Sketch::default(), is_of_beacons });
+        gathered.visitors.insert(view.visitor);
+    }
+
+    /// Hands in what was counted since the last batch.
+    ///
+    /// # Errors
+    /// When the desk does not take it. Nothing is lost: the next try hands it in again.
+    pub(super) fn deliver(&mut self, desk: &mut dyn Desk) -> Result<(), ImportError> {
+        self.place.read_before = self.place.read;
+        let is_new = self.place.log.position > self.place.stored.0;
+        if self.place.is_behind || (!is_new && self.gathered.is_empty()) {
+            return Ok(());
+        }
+        // A line that comes late may belong to a visit that is closed for all others.
+        self.visits.forget_before(self.order.gone_to(), self.options.visit_window_ms + LATE_MS);
+        self.forget_checkpoints();
+        let batch = self.batch();
+        let taken = desk.take(&batch);
+        let live_from = match taken {
+            Ok(live_from) => live_from,
+            Err(error) => {
+                self.changes = batch.changes;
+                let back = |of_beacons| {
+                    move |(day, visitors)| (day, Gathered { visitors, is_of_beacons: of_beacons })
+                };
+                self.gathered.extend(batch.visitors.into_iter().map(back(false)));
+                self.gathered.extend(batch.visitors_today.into_iter().map(back(true)));
+                return Err(error.into());
+            }
+        };
+        self.live_from = live_from.or(self.live_from);
+        self.place.stored = (batch.log.position, batch.log.counted_at);
+        self.place.log = batch.log;
+        self.settled = self.summary.clone();
+        Ok(())
+    }
+
+    /// The batch that would be handed in now; it takes with it what was gathered.
+    fn batch(&mut self) -> ImportBatch {
+        let (mut visitors, mut visitors_today) = (BTreeMap::new(), BTreeMap::new());
+        for (day, gathered) in std::mem::take(&mut self.gathered) {
+            let part = if gathered.is_of_beacons { &mut visitors_today } else { &mut visitors };
+            part.insert(day, gathered.visitors);
+        }
+        let mut log = self.place.log.clone();
+        log.counted_at = self.order.gone_to();
+        if self.place.read > 0 {
+            log.tail = hash_of(&self.place.last);
+        }
+        if let Some(first) = self.place.checkpoints.front() {
+            (log.replay_from, log.replay_line) = (first.from, first.line);
+        }
+        ImportBatch {
+            site: self.options.site.id.clone(),
+            from: self.place.stored,
+            log,
+            changes: std::mem::take(&mut self.changes),
+            visitors,
+            visitors_today,
+        }
+    }
+}
+
+impl Place {
+    fn new(file: String, log: ImportLog) -> Place {
+        let known = (log.position, log.counted_at);
+        let line = log.replay_line;
+        Place {
+            file,
+            log,
+            known,
+            is_behind: known.0 > 0,
+            stored: known,
+            line,
+            last: Vec::new(),
+            read: 0,
+            read_before: 0,
+            parsed: 0,
+            first_error: None,
+            checkpoints: VecDeque::new(),
+        }
+    }
+
+    /// A line is dealt with.
+    fn pass(&mut self, line: &Line<'_>) {
+        self.line += 1;
+        self.read += 1;
+        self.log.position = self.log.position.max(line.to);
+        self.last.clear();
+        self.last.extend_from_slice(line.bytes);
+    }
+}

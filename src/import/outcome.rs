@@ -1,0 +1,210 @@
+//! What becomes of a line, and the account that every line of a log is in.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use crate::beacon::log::LogError;
+
+/// Places that are named of each kind of unreadable line.
+const EXAMPLES_MAX: usize = 5;
+
+/// What became of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    /// A view.
+    Counted,
+    /// It was counted, or left out, by an earlier import.
+    Already,
+    /// Beacons count the site at that moment already.
+    Live,
+    /// The owner left the client's network out.
+    Excluded,
+    /// A robot's.
+    Robot,
+    /// Not a GET.
+    Method,
+    /// Not answered with 2xx or 304.
+    Status,
+    /// An image, a style, a script, a font, an archive or media.
+    Static,
+    /// The referrer is a known sender of false ones.
+    ReferrerSpam,
+    /// The target is no page, or too long for one.
+    NoPage,
+    /// Its day has not come yet.
+    Future,
+    /// No line of an access log.
+    Unreadable(LogError),
+    /// The last line, still without its end; it is left for the next time.
+    Unfinished,
+}
+
+impl Outcome {
+    /// The word in the summary.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Counted => "counted",
+            Outcome::Already => "already",
+            Outcome::Live => "live",
+            Outcome::Excluded => "excluded",
+            Outcome::Robot => "robot",
+            Outcome::Method => "method",
+            Outcome::Status => "status",
+            Outcome::Static => "static",
+            Outcome::ReferrerSpam => "referrer_spam",
+            Outcome::NoPage => "no_page",
+            Outcome::Future => "future",
+            Outcome::Unreadable(_) => "unreadable",
+            Outcome::Unfinished => "unfinished",
+        }
+    }
+
+    /// What it means, in a few words.
+    fn meaning(self) -> String {
+        match self {
+            Outcome::Counted => "views".to_owned(),
+            Outcome::Already => "dealt with by an earlier import".to_owned(),
+            Outcome::Live => "since the first beacon of the site, which counts them itself".to_owned(),
+            Outcome::Excluded => "from networks that are left out".to_owned(),
+            Outcome::Robot => "by robots".to_owned(),
+            Outcome::Method => "not a GET".to_owned(),
+            Outcome::Status => "not answered with 2xx or 304".to_owned(),
+            Outcome::Static => "images, styles, scripts, fonts, archives, media".to_owned(),
+            Outcome::ReferrerSpam => "with a referrer that is spam".to_owned(),
+            Outcome::NoPage => "for something that is no page, or too long for one".to_owned(),
+            Outcome::Future => "of a day that has not come yet".to_owned(),
+            Outcome::Unreadable(error) => error.to_string(),
+            Outcome::Unfinished => "the last line has no end yet; left for the next time".to_owned(),
+        }
+    }
+
+    fn is_odd(self) -> bool {
+        matches!(self, Outcome::NoPage | Outcome::Future | Outcome::Unreadable(_))
+    }
+}
+
+/// Every line that was read, by what became of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    lines: u64,
+    outcomes: BTreeMap<Outcome, u64>,
+    /// Where the first odd ones stand: file and line.
+    examples: BTreeMap<Outcome, Vec<(String, u64)>>,
+    /// Visits that the counted views opened.
+    pub visits: u64,
+}
+
+impl Summary {
+    /// Notes what became of a line.
+    pub fn note(&mut self, outcome: Outcome, file: &str, line: u64) {
+        self.note_many(outcome, 1);
+        if outcome.is_odd() {
+            let examples = self.examples.entry(outcome).or_default();
+            if examples.len() < EXAMPLES_MAX {
+                examples.push((file.to_owned(), line));
+            }
+        }
+    }
+
+    /// Notes what became of many lines that are alike.
+    pub fn note_many(&mut self, outcome: Outcome, lines: u64) {
+        if lines > 0 {
+            self.lines += lines;
+            *self.outcomes.entry(outcome).or_default() += lines;
+        }
+    }
+
+    /// All lines.
+    #[must_use]
+    pub fn lines(&self) -> u64 {
+        self.lines
+    }
+
+    /// Lines of one outcome.
+    #[must_use]
+    pub fn of(&self, outcome: Outcome) -> u64 {
+        self.outcomes.get(&outcome).copied().unwrap_or(0)
+    }
+
+    /// Lines that tell of no request.
+    #[must_use]
+    pub fn unreadable(&self) -> u64 {
+        let unreadable = |(outcome, _): &(&Outcome, &u64)| matches!(outcome, Outcome::Unreadable(_));
+        self.outcomes.iter().filter(unreadable).map(|(_, lines)| lines).sum()
+    }
+
+    /// For programs: `lines`, `visits`, a number for each outcome, and `unreadable_by` cause with the first
+    /// few places.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        let mut by_word: BTreeMap<&str, u64> = BTreeMap::new();
+        for (outcome, lines) in &self.outcomes {
+            *by_word.entry(outcome.as_str()).or_default() += lines;
+        }
+        let odd = self.outcomes.iter().filter(|(outcome, _)| outcome.is_odd());
+        let odd = odd.map(|(outcome, lines)| {
+            let examples = self.examples.get(outcome).into_iter().flatten();
+            let places: Vec<_> = examples.map(|(file, line)| format!("{file}:{line}")).collect();
+            json!({ "outcome": outcome.as_str(), "cause": outcome.meaning(), "lines": lines, "first": places })
+        });
+        json!({
+            "lines": self.lines,
+            "visits": self.visits,
+            "outcomes": by_word,
+            "odd": odd.collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl fmt::Display for Summary {
+    /// A table for people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.lines.to_string().len().max(5);
+        writeln!(f, "{:>width$}  lines read", self.lines)?;
+        for (outcome, lines) in &self.outcomes {
+            write!(f, "{lines:>width$}  {:<13}  {}", outcome.as_str(), outcome.meaning())?;
+            if *outcome == Outcome::Counted {
+                write!(f, ", which opened {} visits", self.visits)?;
+            }
+            if let Some(examples) = self.examples.get(outcome) {
+                let places: Vec<_> = examples.iter().map(|(file, line)| format!("{file}:{line}")).collect();
+                write!(f, ": {}", places.join(", "))?;
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_account_adds_up_and_names_the_first_odd_lines() {
+        let mut summary = Summary::default();
+        summary.note_many(Outcome::Already, 1_000);
+        summary.note_many(Outcome::Robot, 0);
+        (1..=7).for_each(|line| summary.note(Outcome::Unreadable(LogError::Status), "access.log", line));
+        summary.note(Outcome::Unreadable(LogError::Empty), "access.log", 9);
+        summary.note(Outcome::Counted, "access.log", 8);
+        summary.visits = 1;
+        assert_eq!((summary.lines(), summary.unreadable()), (1_009, 8));
+        let text = summary.to_string();
+        let expected = " 1009  lines read\n    1  counted        views, which opened 1 visits\n";
+        assert!(text.starts_with(expected), "{text}");
+        assert!(
+            text.contains("access.log:1, access.log:2, access.log:3, access.log:4, access.log:5\n"),
+            "{text}"
+        );
+        assert!(!text.contains("robot"), "{text}");
+        let json = summary.json();
+        let sum: u64 =
+            json["outcomes"].as_object().expect("an object").values().filter_map(Value::as_u64).sum();
+        assert_eq!((json["lines"].as_u64(), sum), (Some(1_009), 1_009));
+        assert_eq!(json["odd"][1]["first"][0], "access.log:1");
+    }
+}

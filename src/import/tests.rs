@@ -1,0 +1,229 @@
+//! A log in any order and in any pieces counts as the sorted log at once.
+
+use std::collections::BTreeMap;
+use std::io::Cursor;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::fold::{self, Fold};
+use crate::journal::{Ack, Journal, RealDisk};
+use crate::salt::{Salts, imported_file};
+use crate::sites::{Identity, LanguageChoice, Site};
+use crate::store::{self, ImportBatch, Store};
+use crate::visitor::{self, Visitors};
+use crate::words::{Day, Figure, SiteId, Tally, UnixMillis};
+
+const WINDOW_MS: u64 = 30 * 60_000;
+/// 2015-05-17T22:00:00Z, an hour before midnight in the site's zone.
+const BEGAN: u64 = 1_431_900_000;
+const NOW: UnixMillis = UnixMillis(1_500_000_000_000);
+const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+
+fn site() -> Arc<Site> {
+    Arc::new(Site {
+        id: SiteId::parse("vks").expect("an id"),
+        hosts: Vec::new(),
+        time_zone: jiff::tz::TimeZone::fixed(jiff::tz::offset(1)),
+        language: LanguageChoice::Auto,
+        digit_grouping: None,
+        first_weekday: None,
+        total: Figure::Visits,
+        identity: Identity::Address,
+        online_window_ms: 300_000,
+        honour_opt_out: false,
+        page_parameters: Vec::new(),
+        excluded_networks: Vec::new(),
+    })
+}
+
+/// A state directory with everything that a desk needs.
+struct Room {
+    fold: Fold,
+    salts: Salts,
+    imported: Salts,
+    visitors: Visitors,
+    _directory: tempfile::TempDir,
+}
+
+impl Room {
+    fn new() -> Room {
+        let directory = tempfile::tempdir().expect("a directory");
+        let journal = directory.path().join("journal");
+        std::fs::create_dir(&journal).expect("room");
+        let options =
+            crate::journal::Options { directory: journal, ack: Ack::Written, retained_ms: 0, bytes_max: 1 };
+        let (journal, _) = Journal::open(options, Arc::new(RealDisk)).expect("opens");
+        let store = Store::open(&store::Options {
+            path: directory.path().join("headcount.db"),
+            synchronous_full: false,
+            pages_per_site: 100,
+            details_per_day: 100,
+        });
+        let options = fold::Options { interval_ms: 1_000, details_days: 400 };
+        let (fold, _) = Fold::open(options, WINDOW_MS, journal, store.expect("opens")).expect("folds");
+        let options = visitor::Options {
+            trusted_proxies: Vec::new(),
+            client_address_header: "x-forwarded-for".to_owned(),
+            country_header: String::new(),
+            countries: None,
+            agents_max: 100,
+        };
+        Room {
+            fold,
+            salts: Salts::open(directory.path().join("salts")).expect("opens"),
+            imported: Salts::open(imported_file(directory.path())).expect("opens"),
+            visitors: Visitors::new(&options, [1; 16]).expect("a header"),
+            _directory: directory,
+        }
+    }
+
+    /// Counts a text until the desk has taken so many batches, handing in after so many lines.
+    fn count(&mut self, text: &[u8], lines: u64, batches_max: usize) -> (Result<(), ImportError>, Summary) {
+        let own = OwnDesk {
+            fold: &mut self.fold,
+            salts: &self.salts,
+            imported: &self.imported,
+            visitors: BTreeMap::new(),
+        };
+        let mut desk = Mortal { own, batches_left: batches_max };
+        let options = Options { site: site(), visit_window_ms: WINDOW_MS, everything: false, overlap: false };
+        let mut counter = Counter::new(options, &self.visitors, NOW);
+        let log = Log::of_stream(Cursor::new(text.to_vec())).expect("reads");
+        let done = counter.count_log_by(log, &mut desk, &mut |_, _| {}, lines);
+        (done, counter.summary)
+    }
+
+    fn days(&mut self) -> Vec<(String, Tally, u64)> {
+        let days = self.fold.store().days(&site().id, Day::FIRST, Day::LAST).expect("reads");
+        days.into_iter().map(|row| (row.day.to_string(), row.tally, row.visitors)).collect()
+    }
+
+    fn pages(&mut self) -> Vec<(String, Tally)> {
+        let pages = self.fold.store().page_days(&site().id, Day::FIRST, Day::LAST).expect("reads");
+        pages.into_iter().map(|row| (format!("{} {}", row.day, row.path.as_str()), row.tally)).collect()
+    }
+}
+
+/// A desk that dies after some batches, as a process does.
+struct Mortal<'a> {
+    own: OwnDesk<'a>,
+    batches_left: usize,
+}
+
+impl Desk for Mortal<'_> {
+    fn begin(&mut self, site: &SiteId, head: &[u64]) -> Result<Begun, DeskError> {
+        self.own.begin(site, head)
+    }
+
+    fn salt(&mut self, day: Day) -> Result<DaySalt, DeskError> {
+        self.own.salt(day)
+    }
+
+    fn take(&mut self, batch: &ImportBatch) -> Result<Option<UnixMillis>, DeskError> {
+        if self.batches_left == 0 {
+            return Err(DeskError::Away("killed".to_owned()));
+        }
+        self.batches_left -= 1;
+        self.own.take(batch)
+    }
+
+    fn finish(&mut self, site: Option<&SiteId>) -> Result<Finished, DeskError> {
+        self.own.finish(site)
+    }
+}
+
+/// A view: seconds since the beginning, who, and of which page.
+type View = (u64, u8, u8);
+
+fn line((second, who, page): &View) -> String {
+    let at = jiff::Timestamp::from_second(i64::try_from(BEGAN + second).expect("small")).expect("a moment");
+    let at = at.to_zoned(jiff::tz::TimeZone::UTC).strftime("%d/%b/%Y:%H:%M:%S +0000").to_string();
+    format!("203.0.113.{who} - - [{at}] \"GET /p{page} HTTP/1.1\" 200 9 \"-\" \"{FIREFOX}\"\n")
+}
+
+fn text(views: &[View]) -> Vec<u8> {
+    views.iter().map(line).collect::<String>().into_bytes()
+}
+
+/// What the sorted log counts, by the words of the README alone.
+fn expected(views: &[View]) -> Vec<(String, Tally, u64)> {
+    let mut sorted = views.to_vec();
+    sorted.sort_by_key(|view| view.0);
+    let mut last: BTreeMap<u8, u64> = BTreeMap::new();
+    let mut days: BTreeMap<&str, (Tally, std::collections::BTreeSet<u8>)> = BTreeMap::new();
+    for (second, who, _) in sorted {
+        let opened = last.insert(who, second).is_none_or(|last| second - last > WINDOW_MS / 1_000);
+        let day = days.entry(if second < 3_600 { "2015-05-17" } else { "2015-05-18" }).or_default();
+        day.0 += Tally { views: 1, visits: u64::from(opened) };
+        day.1.insert(who);
+    }
+    let row = |(day, (tally, who)): (&str, (Tally, std::collections::BTreeSet<u8>))| {
+        (day.to_owned(), tally, u64::try_from(who.len()).expect("small"))
+    };
+    days.into_iter().map(row).collect()
+}
+
+/// Views of three hours around a midnight, each at most a minute from its place.
+fn views() -> impl Strategy<Value = Vec<View>> {
+    let view = (0_u64..120, 0_u64..60, 0_u8..6, 0_u8..3);
+    prop::collection::vec(view, 1..120).prop_map(|mut views| {
+        views.sort_by_key(|(minute, ..)| *minute);
+        views.into_iter().map(|(minute, second, who, page)| (minute * 60 + second, who, page)).collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_log_that_is_out_of_order_by_up_to_a_minute_counts_as_the_sorted_one(views in views()) {
+        let (mut as_it_is, mut sorted) = (Room::new(), Room::new());
+        as_it_is.count(&text(&views), 1_000, 9).0.expect("counts");
+        let mut in_order = views.clone();
+        in_order.sort_by_key(|view| view.0);
+        sorted.count(&text(&in_order), 1_000, 9).0.expect("counts");
+        prop_assert_eq!(as_it_is.days(), expected(&views));
+        prop_assert_eq!(sorted.days(), expected(&views));
+    }
+
+    #[test]
+    fn an_import_that_dies_again_and_again_counts_as_one_that_does_not(
+        views in views(), lines in 1_u64..30, deaths in prop::collection::vec(0_usize..4, 0..6)) {
+        let (mut whole, mut in_pieces) = (Room::new(), Room::new());
+        let (counted, at_once) = whole.count(&text(&views), 1_000, 9);
+        counted.expect("counts");
+        let all = u64::try_from(views.len()).expect("small");
+        prop_assert_eq!((at_once.lines(), at_once.of(Outcome::Counted)), (all, all));
+        let mut grown = 0;
+        for batches in deaths {
+            grown += views.len() / 6;
+            in_pieces.count(&text(&views[..grown]), lines, batches).0.ok();
+        }
+        let (counted, last) = in_pieces.count(&text(&views), lines, 1_000);
+        counted.expect("counts");
+        prop_assert_eq!(last.lines(), at_once.lines());
+        let views_of = |days: Vec<(String, Tally, u64)>| {
+            days.into_iter().map(|day| (day.0, day.1.views, day.2)).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(views_of(in_pieces.days()), views_of(whole.days()));
+        let (counted, again) = in_pieces.count(&text(&views), lines, 1_000);
+        counted.expect("counts");
+        prop_assert_eq!(again.of(Outcome::Already), at_once.lines());
+        prop_assert_eq!(views_of(in_pieces.days()), views_of(whole.days()));
+    }
+
+    #[test]
+    fn an_interrupted_import_opens_the_same_visits(
+        views in views(), lines in 1_u64..30, deaths in prop::collection::vec(0_usize..4, 0..6)) {
+        let (mut whole, mut in_pieces) = (Room::new(), Room::new());
+        whole.count(&text(&views), 1_000, 9).0.expect("counts");
+        for batches in deaths {
+            in_pieces.count(&text(&views), lines, batches).0.ok();
+        }
+        in_pieces.count(&text(&views), lines, 1_000).0.expect("counts");
+        prop_assert_eq!(in_pieces.days(), whole.days());
+        prop_assert_eq!(in_pieces.pages(), whole.pages());
+    }
+}

@@ -1,0 +1,1 @@
+SELECT position, counted_at FROM import_log WHERE site = :site AND stream = :stream

@@ -1,0 +1,1 @@
+SELECT visitors_imported FROM day WHERE site = :site AND day = :day

@@ -1,0 +1,1 @@
+SELECT DISTINCT day FROM import_sketch ORDER BY day

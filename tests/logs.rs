@@ -1,0 +1,367 @@
+//! Logs of a server are counted: each line once, however often it is read, wherever an import was cut off, and
+//! through every rotation.
+
+mod follow;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::client::{Dice, browser, counted, noon};
+use crate::support::{Daemon, FIREFOX, exchange};
+
+const SITE: &str = "[retention]\ndetails = \"3650d\"\n[[site]]\nid = \"vks\"\ntime_zone = \"Asia/Ho_Chi_Minh\"\n[[site]]\nid = \"other\"\n";
+/// 29 lines, of which 14 count; each line says in its path or status why it stands there.
+const SMALL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/access.log");
+/// 2024-03-01T00:00:00Z
+const BEGAN: i64 = 1_709_251_200;
+
+/// Imports that must succeed, and the account of it.
+fn import(daemon: &Daemon, arguments: &[&str]) -> Value {
+    let arguments: Vec<&str> = ["--site", "vks", "--json"].iter().chain(arguments).copied().collect();
+    serde_json::from_str(&daemon.print("import", &arguments)).unwrap()
+}
+
+fn outcome(summary: &Value, word: &str) -> u64 {
+    let sum: u64 = summary["outcomes"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
+    assert_eq!(summary["lines"].as_u64(), Some(sum), "every line has one outcome: {summary}");
+    summary["outcomes"][word].as_u64().unwrap_or(0)
+}
+
+/// Everything that is kept of the site, as `export` prints it.
+fn kept(daemon: &Daemon) -> String {
+    daemon.print("export", &["vks", "--format", "csv"])
+}
+
+fn days(daemon: &Daemon) -> Vec<String> {
+    kept(daemon).lines().filter(|line| line.contains(",day,")).map(str::to_owned).collect()
+}
+
+/// Both keep the same: the first rows that differ are shown.
+fn same(one: &Daemon, other: &Daemon) {
+    let (one, other) = (kept(one), kept(other));
+    let differing = one.lines().zip(other.lines()).filter(|(one, other)| one != other).take(3);
+    assert_eq!(differing.collect::<Vec<_>>(), []);
+    assert_eq!(one.len(), other.len());
+}
+
+fn write(daemon: &Daemon, name: &str, bytes: &[u8]) -> String {
+    let path: PathBuf = daemon.directory.path().join(name);
+    fs::write(&path, bytes).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// A line by an ordinary reader.
+fn line(second: i64, client: &str, path: &str) -> String {
+    let at = jiff::Timestamp::from_second(second).unwrap().to_zoned(jiff::tz::TimeZone::UTC);
+    let at = at.strftime("%d/%b/%Y:%H:%M:%S +0000");
+    format!("{client} - - [{at}] \"GET {path} HTTP/1.1\" 200 512 \"-\" \"{FIREFOX}\"\n")
+}
+
+/// Lines of many days, each at most a minute from its place: 100 readers, so that their number is exact, 300
+/// pages, robots and pictures.
+fn generated(lines: u64, dice: &mut Dice) -> String {
+    let mut text = String::new();
+    for n in 0..lines {
+        let second = BEGAN + i64::try_from(n * 15 + dice.below(60)).unwrap();
+        let client = format!("203.0.113.{}", dice.below(100));
+        let line = line(second, &client, &format!("/p{}", dice.below(300)));
+        match dice.below(10) {
+            0 => text.push_str(&line.replace(" HTTP/1.1", ".png HTTP/1.1")),
+            1 => text.push_str(&line.replace(FIREFOX, "Googlebot/2.1")),
+            _ => text.push_str(&line),
+        }
+    }
+    text
+}
+
+#[test]
+fn a_log_counts_by_the_rules_and_twice_is_once() {
+    let daemon = Daemon::stopped(SITE);
+    let summary = import(&daemon, &[SMALL]);
+    for (word, lines) in [
+        ("counted", 14),
+        ("robot", 5),
+        ("method", 1),
+        ("status", 2),
+        ("static", 2),
+        ("referrer_spam", 1),
+        ("no_page", 1),
+        ("unreadable", 3),
+    ] {
+        assert_eq!(outcome(&summary, word), lines, "{word}: {summary}");
+    }
+    assert_eq!((summary["lines"].as_u64(), summary["visits"].as_u64()), (Some(29), Some(10)));
+    assert_eq!(summary["odd"][1]["first"][0], "access.log:22");
+    let once = kept(&daemon);
+    assert_eq!(days(&daemon), ["2024-03-01,day,,10,7,6", "2024-03-02,day,,4,3,4"], "{once}");
+    let again = import(&daemon, &[SMALL]);
+    assert_eq!((outcome(&again, "already"), kept(&daemon)), (29, once));
+    let text = daemon.print("import", &["--site", "vks", SMALL]);
+    assert!(text.contains("29  already        dealt with by an earlier import"), "{text}");
+}
+
+#[test]
+fn everything_counts_every_line_that_can_be_read() {
+    let daemon = Daemon::stopped(SITE);
+    let summary = import(&daemon, &["--everything", SMALL]);
+    assert_eq!((outcome(&summary, "counted"), outcome(&summary, "unreadable")), (26, 3));
+}
+
+#[test]
+fn a_log_that_has_grown_counts_its_new_lines() {
+    let daemon = Daemon::stopped(SITE);
+    let text = fs::read_to_string(SMALL).unwrap();
+    let whole = Daemon::stopped(SITE);
+    import(&whole, &[SMALL]);
+    let mut total = 0;
+    for bytes in [100, 260, 2_000, 2_001, text.len()] {
+        let log = write(&daemon, "growing.log", &text.as_bytes()[..bytes]);
+        total += outcome(&import(&daemon, &[&log]), "counted");
+    }
+    assert_eq!(total, 14);
+    same(&daemon, &whole);
+}
+
+#[test]
+fn packed_logs_are_the_same_logs() {
+    let text = fs::read(SMALL).unwrap();
+    let plain = Daemon::stopped(SITE);
+    import(&plain, &[SMALL]);
+    let expected = kept(&plain);
+    for packed in [gzip(&text), zstd::encode_all(&text[..], 3).unwrap()] {
+        // Not by its name, but by its first bytes.
+        let log = write(&plain, "access.txt", &packed);
+        assert_eq!(outcome(&import(&plain, &[&log]), "already"), 29);
+        let daemon = Daemon::stopped(SITE);
+        assert_eq!(outcome(&import(&daemon, &[&log]), "counted"), 14);
+        assert_eq!(kept(&daemon), expected);
+    }
+}
+
+#[test]
+fn rotated_logs_are_read_in_the_order_of_their_times() {
+    let text = fs::read_to_string(SMALL).unwrap();
+    let whole = Daemon::stopped(SITE);
+    import(&whole, &[SMALL]);
+    let daemon = Daemon::stopped(SITE);
+    let cut = text.match_indices('\n').nth(18).unwrap().0 + 1;
+    let older = write(&daemon, "access.log.1", &gzip(&text.as_bytes()[..cut]));
+    let newer = write(&daemon, "access.log", &text.as_bytes()[cut..]);
+    assert_eq!(outcome(&import(&daemon, &[&newer, &older]), "counted"), 14);
+    same(&daemon, &whole);
+}
+
+#[test]
+fn lines_out_of_order_count_as_the_sorted_log() {
+    let mut dice = Dice::seeded("logs");
+    let text = generated(4_000, &mut dice);
+    let (shuffled, sorted) = (Daemon::stopped(SITE), Daemon::stopped(SITE));
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_by_key(|line| line.split(['[', ']']).nth(1).map(str::to_owned));
+    import(&shuffled, &[&write(&shuffled, "a.log", text.as_bytes())]);
+    import(&sorted, &[&write(&sorted, "a.log", format!("{}\n", lines.join("\n")).as_bytes())]);
+    same(&shuffled, &sorted);
+}
+
+#[test]
+fn a_running_daemon_counts_as_a_stopped_one_and_shows_it() {
+    let stopped = Daemon::stopped(SITE);
+    import(&stopped, &[SMALL]);
+    let daemon = Daemon::start(SITE);
+    assert_eq!(outcome(&import(&daemon, &[SMALL]), "counted"), 14);
+    assert_eq!(outcome(&import(&daemon, &[SMALL]), "already"), 29);
+    let numbers = daemon.numbers("vks");
+    assert_eq!(
+        (&numbers["total"]["views"], &numbers["total"]["visits"]),
+        (&Value::from(14), &Value::from(10))
+    );
+    for quiet in ["online", "peak_online"] {
+        assert!(numbers[quiet].as_u64().unwrap_or(0) == 0, "{quiet}: {numbers}");
+    }
+    for window in ["last_hour", "last_24_hours", "today"] {
+        assert_eq!(numbers[window]["views"], 0, "{window}: {numbers}");
+    }
+    let page = daemon.get("/snippet/vks.json?page=/contact", &[]).json();
+    assert_eq!(page["page"]["views"], 3);
+    same(&daemon, &stopped);
+}
+
+#[test]
+fn an_import_that_is_killed_goes_on_and_no_line_counts_twice() {
+    let mut dice = Dice::seeded("logs");
+    let text = generated(200_000, &mut dice);
+    let whole = Daemon::stopped(SITE);
+    let log = write(&whole, "a.log", text.as_bytes());
+    let at_once = import(&whole, &[&log]);
+    for daemon in [Daemon::stopped(SITE), Daemon::start(SITE)] {
+        let mut killed = 0;
+        for _ in 0..12 {
+            let mut child = daemon.spawn("import", &["--site", "vks", &log]);
+            std::thread::sleep(Duration::from_millis(100 + dice.below(1_500)));
+            killed += u32::from(child.try_wait().unwrap().is_none());
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        assert!(killed > 0, "it was too quick to be killed");
+        let last = import(&daemon, &[&log]);
+        assert_eq!(last["lines"], at_once["lines"]);
+        same(&daemon, &whole);
+    }
+}
+
+#[test]
+fn beacons_and_lines_of_today_know_one_reader_by_one_id() {
+    let daemon = Daemon::start(&format!("[[site]]\nid = \"vks\"\ntime_zone = \"{}\"\n", noon()));
+    let hour_ago = jiff::Timestamp::now().as_second() - 3_600;
+    let reply = exchange(daemon.public(), &browser_once("/hit?s=vks&u=/now", "10.9.9.9"));
+    assert!(counted(&reply), "{}", reply.text());
+    let ahead = line(hour_ago + 7_200, "10.9.9.9", "/later");
+    let text = [line(hour_ago, "10.9.9.9", "/then"), line(hour_ago, "10.9.9.8", "/then"), ahead].concat();
+    let log = write(&daemon, "a.log", text.as_bytes());
+    let summary = import(&daemon, &[&log]);
+    assert_eq!((outcome(&summary, "counted"), outcome(&summary, "live")), (2, 1));
+    assert_eq!(days(&daemon).len(), 1);
+    assert!(days(&daemon)[0].ends_with(",3,3,2"), "{:?}", days(&daemon));
+    assert_eq!(daemon.numbers("vks")["today"]["views"], 3);
+    assert_eq!(outcome(&import(&daemon, &["--overlap", &log]), "counted"), 1);
+    assert!(days(&daemon)[0].ends_with(",4,4,2"), "{:?}", days(&daemon));
+    assert!(!daemon.state().join("salts.import").exists(), "today has its secret already");
+}
+
+fn browser_once(path: &str, client: &str) -> Vec<u8> {
+    let text = String::from_utf8(browser(path, client)).unwrap();
+    text.replace("\r\nHost", "\r\nConnection: close\r\nHost").into_bytes()
+}
+
+#[test]
+fn finished_days_lose_their_secrets_and_keep_their_numbers() {
+    let mut daemon = Daemon::start(SITE);
+    import(&daemon, &[SMALL]);
+    let (before, salts) = (kept(&daemon), daemon.state().join("salts.import"));
+    assert_eq!(fs::read_to_string(&salts).unwrap().lines().count(), 2);
+    // A night goes by, and a restart.
+    daemon.stop();
+    daemon.restart();
+    assert_eq!((kept(&daemon), fs::read_to_string(&salts).unwrap().lines().count()), (before.clone(), 2));
+    let backup = daemon.directory.path().join("backup");
+    daemon.print("backup", &[backup.to_str().unwrap()]);
+    let secret = fs::read_to_string(&salts).unwrap()[11..43].to_owned();
+    let bytes = fs::read(&backup).unwrap();
+    assert!(!bytes.windows(32).any(|window| window == secret.as_bytes()));
+    let text = daemon.print("import", &["--finish", "--site", "vks"]);
+    assert_eq!(text, "2 imported days keep the number of their visitors; 2 secrets were erased\n");
+    assert_eq!((kept(&daemon), fs::read_to_string(&salts).unwrap()), (before.clone(), String::new()));
+    assert_eq!(outcome(&import(&daemon, &[SMALL]), "already"), 29);
+    assert_eq!(kept(&daemon), before);
+}
+
+#[test]
+fn nothing_of_a_log_but_sums_stays() {
+    let daemon = Daemon::start(SITE);
+    import(&daemon, &[SMALL]);
+    for entry in fs::read_dir(daemon.state()).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = fs::read(&path).unwrap_or_default();
+        for personal in ["203.0.113", "198.51.100", "2001:db8", "reader.example", "Mozilla", "Googlebot"] {
+            let found = bytes.windows(personal.len()).any(|window| window == personal.as_bytes());
+            assert!(!found, "{personal} is in {}", path.display());
+        }
+    }
+    assert!(!daemon.log().contains("203.0.113"));
+}
+
+/// Exit code and words of an import that must fail.
+fn refused(daemon: &Daemon, arguments: &[&str], words: &str) {
+    let arguments: Vec<&str> = ["--site", "vks"].iter().chain(arguments).copied().collect();
+    let output = daemon.run("import", &arguments);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
+    assert!(text.contains(words) && text.starts_with("headcount: "), "{arguments:?}: {text}");
+}
+
+#[test]
+fn bad_input_is_named_and_nothing_is_half_counted() {
+    let daemon = Daemon::stopped(SITE);
+    let mut dice = Dice(7);
+    let garbage: Vec<u8> = (0..300_000).map(|_| u8::try_from(dice.below(256)).unwrap()).collect();
+    refused(
+        &daemon,
+        &[&write(&daemon, "garbage", &garbage)],
+        "is no access log in the common or combined format",
+    );
+    refused(&daemon, &[&write(&daemon, "long", &vec![b'x'; 10 << 20])], "longer than 64 KiB");
+    refused(&daemon, &[daemon.directory.path().to_str().unwrap()], "is a directory");
+    refused(&daemon, &["/nonexistent/access.log"], "cannot read /nonexistent/access.log");
+    let output = daemon.run("import", &["--site", "nobody", SMALL]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("there is no site nobody in the configuration"));
+    assert!(!daemon.run("export", &["vks"]).status.success(), "nothing is kept");
+    let empty = import(&daemon, &[&write(&daemon, "empty", b"")]);
+    assert_eq!(empty["lines"], 0);
+}
+
+#[test]
+fn odd_lines_are_named_and_the_others_count() {
+    let daemon = Daemon::stopped(SITE);
+    let good = line(BEGAN, "203.0.113.1", "/a");
+    let mut text = good.clone();
+    let at = |year: &str| good.replace("2024", year);
+    let _ = write!(text, "{}{}{}\n\0\u{1}\n", at("1970"), at("2099"), "x".repeat(10 << 20));
+    text.push_str(&line(BEGAN + 1, "fe80::1%eth0", "/\\q\\x4"));
+    text.push_str(&good.replace(":00:00 +0000", ":00:60 +1400"));
+    text.push_str("203.0.113.9 - - [");
+    let log = write(&daemon, "odd.log", text.as_bytes());
+    let summary = import(&daemon, &[&log]);
+    for (word, lines) in [("counted", 3), ("future", 1), ("unreadable", 3), ("unfinished", 1)] {
+        assert_eq!(outcome(&summary, word), lines, "{word}: {summary}");
+    }
+    let causes: Vec<_> =
+        summary["odd"].as_array().unwrap().iter().map(|odd| odd["cause"].as_str().unwrap()).collect();
+    assert!(causes.contains(&"the line is longer than 64 KiB"), "{causes:?}");
+    let whole = import(&daemon, &["--final", &log]);
+    assert_eq!((outcome(&whole, "already"), outcome(&whole, "unreadable")), (7, 1));
+}
+
+#[test]
+fn an_archive_that_was_cut_short_counts_what_is_whole_and_the_rest_follows() {
+    let mut dice = Dice(11);
+    let text = generated(5_000, &mut dice);
+    let packed = gzip(text.as_bytes());
+    let (daemon, whole) = (Daemon::stopped(SITE), Daemon::stopped(SITE));
+    let cut = write(&daemon, "cut.gz", &packed[..packed.len() / 2]);
+    for _ in 0..2 {
+        refused(&daemon, &[&cut], "is damaged or cut short");
+    }
+    let log = write(&daemon, "whole.gz", &packed);
+    let rest = import(&daemon, &[&log]);
+    assert!(outcome(&rest, "already") > 1_000 && outcome(&rest, "counted") > 1_000, "{rest}");
+    import(&whole, &[&log]);
+    same(&daemon, &whole);
+}
+
+#[test]
+fn a_log_that_is_another_now_is_refused() {
+    let daemon = Daemon::stopped(SITE);
+    // The same monitor looks in at the same seconds on two machines; then they differ.
+    let head: String = (0..70).map(|n| line(BEGAN + n, "203.0.113.200", "/up")).collect();
+    let first = head.clone() + &line(BEGAN + 100, "203.0.113.1", "/a");
+    let other = head + &line(BEGAN + 100, "203.0.113.2", "/b") + &line(BEGAN + 101, "203.0.113.3", "/b");
+    let log = write(&daemon, "a.log", first.as_bytes());
+    import(&daemon, &[&log]);
+    let before = kept(&daemon);
+    refused(&daemon, &[&write(&daemon, "b.log", other.as_bytes())], "is not what it was");
+    fs::write(Path::new(&log), &first.as_bytes()[..500]).unwrap();
+    refused(&daemon, &[&log], "there is nothing new in it");
+    assert_eq!(kept(&daemon), before);
+}
