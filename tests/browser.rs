@@ -1,5 +1,7 @@
 //! What readers and webmasters see: a real browser, the real binary, pages on another origin.
 
+/// Scripts for old pages, badges, pictures, digit wheels.
+mod formats;
 /// Every language on a screen, and against the browser's own copy of CLDR.
 mod languages;
 /// A page that listens: its number changes when somebody else comes.

@@ -20,11 +20,16 @@ pub struct Asset {
 }
 
 /// Every file that is served as is.
-pub static ASSETS: [Asset; 5] = [
+pub static ASSETS: [Asset; 6] = [
     Asset {
         path: "/headcount.js",
         content_type: "text/javascript; charset=utf-8",
         bytes: include_bytes!("headcount.js"),
+    },
+    Asset {
+        path: "/odometer.js",
+        content_type: "text/javascript; charset=utf-8",
+        bytes: include_bytes!("odometer.js"),
     },
     Asset {
         path: "/welcome.css",
@@ -86,6 +91,16 @@ mod tests {
     fn the_script_needs_neither_eval_nor_inline_code() {
         for banned in ["eval(", "Function(", ".style", "javascript:", "createElement", "withCredentials"] {
             assert!(!script().contains(banned), "{banned}");
+        }
+    }
+
+    #[test]
+    fn the_script_of_the_wheels_is_old_ascii_without_inline_code_too() {
+        let script = asset("/odometer.js").expect("is served");
+        let script = std::str::from_utf8(script.bytes).expect("is text");
+        assert!(script.is_ascii());
+        for banned in ["=>", "`", "let ", "const ", "innerHTML", ".style", "eval("] {
+            assert!(!script.contains(banned), "{banned}");
         }
     }
 

@@ -7,6 +7,7 @@
 use super::Format;
 use super::escape::push_markup;
 use super::line::{Line, lines};
+use super::odometer::push_wheels;
 use super::view::{Row, Theme, View};
 use crate::words::Numbers;
 
@@ -14,6 +15,9 @@ pub(super) static FORMAT: Format = Format {
     extension: "html",
     content_type: "text/html; charset=utf-8",
     policy: "default-src 'none'; style-src 'self'; frame-ancestors *",
+    slow: false,
+    needs: None,
+    counts: |view| view.frame,
     render,
 };
 
@@ -73,7 +77,7 @@ impl Html {
         let lines = lines(numbers, view);
         let window = view.language.window(numbers.online_window_seconds);
         match view.theme {
-            Theme::Plain => self.paragraph(view, &lines, &window),
+            Theme::Plain | Theme::Odometer => self.paragraph(view, &lines, &window),
             Theme::Table => self.table(view, &lines, &window),
         }
     }
@@ -81,7 +85,11 @@ impl Html {
     fn paragraph(&mut self, view: &View, lines: &[Line], window: &str) {
         let colon = view.language.colon.trim_end();
         let blank = &view.language.colon[colon.len()..];
-        self.raw("<p class=\"headcount\"").language(view).raw(">");
+        self.raw(match view.theme {
+            Theme::Odometer => "<p class=\"headcount headcount-odometer\"",
+            Theme::Plain | Theme::Table => "<p class=\"headcount\"",
+        });
+        self.language(view).raw(">");
         for (at, line) in lines.iter().enumerate() {
             self.raw(if at > 0 { "<br>\n" } else { "" });
             self.raw("<span class=\"headcount-row\"");
@@ -93,7 +101,11 @@ impl Html {
                 .text(colon)
                 .raw("</span>")
                 .raw(blank);
-            self.number(line, window).raw("</span>");
+            self.number(line, window);
+            if view.theme == Theme::Odometer {
+                push_wheels(&mut self.0, &line.number);
+            }
+            self.unit(line).raw("</span>");
         }
         self.raw("</p>\n");
     }
@@ -108,7 +120,7 @@ impl Html {
                 _ => "<tr>",
             });
             self.raw("<th scope=\"row\">").text(line.label).raw("</th><td>");
-            self.number(line, window).raw("</td></tr>\n");
+            self.number(line, window).unit(line).raw("</td></tr>\n");
         }
         self.raw("</tbody>\n</table>\n");
     }
@@ -120,7 +132,10 @@ impl Html {
         }
         // Whatever stands between its groups, a number is read from left to right.
         self.raw(if line.language.is_rtl() { " dir=\"ltr\">" } else { ">" });
-        self.text(&line.number).raw("</span>");
+        self.text(&line.number).raw("</span>")
+    }
+
+    fn unit(&mut self, line: &Line) -> &mut Html {
         if !line.unit.is_empty() {
             self.raw(line.language.before_unit)
                 .raw("<span class=\"headcount-unit\">")
@@ -153,7 +168,7 @@ mod tests {
 
     #[test]
     fn nothing_needs_more_than_a_strict_policy_allows() {
-        for query in [&[][..], &[("style", "table")], &[("frame", "")]] {
+        for query in [&[][..], &[("style", "table")], &[("style", "odometer")], &[("frame", "")]] {
             let html = html(query);
             for banned in ["<script", "<style", " style=", "onload=", "onclick=", "javascript:"] {
                 assert!(!html.contains(banned), "{banned} in {html}");
@@ -175,6 +190,16 @@ mod tests {
         assert!(html.contains("<caption>Thống kê truy cập</caption>"));
         assert_eq!(html.matches("<th scope=\"row\">").count(), 9);
         assert_eq!(html.matches("aria-live=\"polite\"").count(), 1);
+    }
+
+    #[test]
+    fn wheels_stand_beside_the_number_unseen_and_unheard_until_a_stylesheet_shows_them() {
+        let html = String::from_utf8(render(&numbers(), &view(&[("style", "odometer")]))).expect("is text");
+        assert_eq!(text_of(&html), "Số lượt truy cập: 1,333,796 lượt\nSố người online: 912 người\n");
+        let wheels = "data-headcount=\"total\">1,333,796</span><span class=\"headcount-wheels\" dir=\"ltr\" \
+                      aria-hidden=\"true\"><i data-digit=\"1\"></i><b data-digit=\",\"></b>";
+        assert!(html.contains(wheels), "{html}");
+        assert_eq!(html.matches("<i ").count(), 7 + 3);
     }
 
     #[test]

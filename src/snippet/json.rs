@@ -15,6 +15,9 @@ pub(super) static FORMAT: Format = Format {
     extension: "json",
     content_type: "application/json; charset=utf-8",
     policy: "default-src 'none'",
+    slow: false,
+    needs: None,
+    counts: |_| false,
     render,
 };
 

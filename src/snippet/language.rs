@@ -126,6 +126,13 @@ impl Language {
         self.direction == "rtl"
     }
 
+    /// A label and its number. Where text runs from right to left, the number is isolated (U+2066 to
+    /// U+2069), so that no neighbour can turn its groups around.
+    pub(super) fn sentence(&self, label: &str, number: &str) -> String {
+        let (open, close) = if self.is_rtl() { ("\u{2066}", "\u{2069}") } else { ("", "") };
+        format!("{label}{}{open}{number}{close}", self.colon)
+    }
+
     /// What a table is called.
     pub(super) fn caption(&self, figure: Figure) -> &'static str {
         self.figure(figure).caption
@@ -134,7 +141,7 @@ impl Language {
     /// What stands before the number of a row.
     pub(super) fn label(&self, row: Row, theme: Theme, figure: Figure) -> &'static str {
         match (row, theme) {
-            (Row::Total, Theme::Plain) => self.figure(figure).total,
+            (Row::Total, Theme::Plain | Theme::Odometer) => self.figure(figure).total,
             (Row::Total, Theme::Table) => self.rows.total_in_table,
             (Row::Online, _) => self.rows.online,
             (Row::Today, _) => self.rows.today,

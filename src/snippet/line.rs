@@ -57,13 +57,10 @@ pub(super) fn value(row: Row, numbers: &Numbers, view: &View) -> Option<u64> {
 }
 
 impl Line {
-    /// The line as a reader sees it, such as `label: number unit`. Where text runs from right to left,
-    /// the number is isolated (U+2066 to U+2069), so that no neighbour can turn its groups around.
+    /// The line as a reader sees it, such as `label: number unit`.
     pub(super) fn sentence(&self) -> String {
-        let Line { label, number, unit, language, .. } = self;
-        let (open, close) = if language.is_rtl() { ("\u{2066}", "\u{2069}") } else { ("", "") };
-        let space = if unit.is_empty() { "" } else { language.before_unit };
-        format!("{label}{}{open}{number}{close}{space}{unit}", language.colon)
+        let space = if self.unit.is_empty() { "" } else { self.language.before_unit };
+        format!("{}{space}{}", self.language.sentence(self.label, &self.number), self.unit)
     }
 }
 

@@ -9,16 +9,19 @@
 //! `direction` nor that it turns `text-anchor` around. A test of the languages sees to it that their
 //! words read the same without it.
 
-use super::Format;
 use super::escape::{push_markup, push_number};
 use super::line::{Line, lines};
 use super::view::{Row, Theme, View};
+use super::{Format, odometer};
 use crate::words::Numbers;
 
 pub(super) static FORMAT: Format = Format {
     extension: "svg",
     content_type: "image/svg+xml",
     policy: "default-src 'none'; style-src 'unsafe-inline'",
+    slow: false,
+    needs: None,
+    counts: |_| true,
     render,
 };
 
@@ -28,7 +31,8 @@ const STYLE: &str = "<style>@media (prefers-color-scheme:dark){\
 .number,.caption{fill:#f4f1ea}.dot{fill:#4fd1a5}}</style>\n";
 
 /// The fonts that systems bring along, first those made for their own screens.
-const FONTS: &str = "system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans',Ubuntu,Cantarell,sans-serif";
+pub(super) const FONTS: &str =
+    "system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans',Ubuntu,Cantarell,sans-serif";
 
 const FONT_PX: u32 = 14;
 /// From the edges of the card to the text.
@@ -44,8 +48,11 @@ const BASELINE_PX: u32 = 5;
 /// depend on the language.
 const DOT: &str = "\u{2022}";
 
-fn render(numbers: &Numbers, view: &View) -> Vec<u8> {
+pub(super) fn render(numbers: &Numbers, view: &View) -> Vec<u8> {
     let lines = lines(numbers, view);
+    if view.theme == Theme::Odometer {
+        return odometer::card(numbers, view, &lines);
+    }
     let card = Card::around(&lines, view);
     let mut svg = Svg(Vec::with_capacity(3_072));
     svg.open(&card, numbers, view, &lines);
@@ -76,10 +83,22 @@ struct Card {
 
 /// An edge that texts are set from.
 #[derive(Clone, Copy)]
-struct Edge {
+pub(super) struct Edge {
     px: u32,
     /// The `text-anchor` of what is set from it.
     anchor: &'static str,
+}
+
+impl Edge {
+    /// What begins here runs to the right.
+    pub(super) fn left(px: u32) -> Edge {
+        Edge { px, anchor: "start" }
+    }
+
+    /// What ends here comes from the left.
+    pub(super) fn right(px: u32) -> Edge {
+        Edge { px, anchor: "end" }
+    }
 }
 
 impl Card {
@@ -87,30 +106,29 @@ impl Card {
         let labels = lines.iter().map(|line| text_px(line.label)).max().unwrap_or(0);
         let values = lines.iter().map(|line| text_px(&line.number) + text_px(line.unit)).max().unwrap_or(0);
         let (row_px, top_px) = match view.theme {
-            Theme::Plain => (25, PAD_Y_PX),
             Theme::Table => (29, CAPTION_PX),
+            Theme::Plain | Theme::Odometer => (25, PAD_Y_PX),
         };
         // The dot and the blanks around it are as wide as two digits.
         let dot = text_px("00");
         let wanted = labels + GAP_PX + dot + values;
         // A caption is bold, and no gap takes up what the estimate got wrong.
         let caption = match view.theme {
-            Theme::Plain => 0,
+            Theme::Plain | Theme::Odometer => 0,
             Theme::Table => text_px(view.language.caption(view.total)) * 6 / 5,
         };
         let width_px = wanted.max(caption) + 2 * PAD_X_PX;
         let count = u32::try_from(lines.len()).unwrap_or(u32::MAX);
         let bottom_px = if view.theme == Theme::Table { 6 } else { PAD_Y_PX };
-        let left = Edge { px: PAD_X_PX, anchor: "start" };
-        let right = Edge { px: width_px - PAD_X_PX, anchor: "end" };
+        let (left, right) = (Edge::left(PAD_X_PX), Edge::right(width_px - PAD_X_PX));
         let (start, end) = if view.language.is_rtl() { (right, left) } else { (left, right) };
         let height_px = top_px + count.saturating_mul(row_px) + bottom_px;
         Card { width_px, height_px, row_px, first_row_px: top_px, start, end }
     }
 }
 
-/// The width of a text in [`FONT_PX`], rounded up; a little more than common fonts need.
-fn text_px(text: &str) -> u32 {
+/// The width of a text in 14 pixels, rounded up; a little more than common fonts need.
+pub(super) fn text_px(text: &str) -> u32 {
     let hundredths: u32 = text.chars().map(em_hundredths).sum();
     (hundredths * FONT_PX).div_ceil(100)
 }
@@ -138,29 +156,34 @@ fn is_mark(c: char) -> bool {
 }
 
 /// A buffer that tells markup from text: text is always escaped.
-struct Svg(Vec<u8>);
+pub(super) struct Svg(pub(super) Vec<u8>);
 
 impl Svg {
-    fn raw(&mut self, markup: &str) -> &mut Svg {
+    pub(super) fn raw(&mut self, markup: &str) -> &mut Svg {
         self.0.extend_from_slice(markup.as_bytes());
         self
     }
 
-    fn text(&mut self, text: &str) -> &mut Svg {
+    pub(super) fn text(&mut self, text: &str) -> &mut Svg {
         push_markup(&mut self.0, text);
         self
     }
 
-    fn px(&mut self, px: u32) -> &mut Svg {
+    pub(super) fn px(&mut self, px: u32) -> &mut Svg {
         push_number(&mut self.0, u64::from(px));
         self
     }
 
-    fn open(&mut self, card: &Card, numbers: &Numbers, view: &View, lines: &[Line]) {
-        self.raw("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"").px(card.width_px);
-        self.raw("\" height=\"").px(card.height_px).raw("\" viewBox=\"0 0 ").px(card.width_px);
-        self.raw(" ").px(card.height_px).raw("\" role=\"img\" aria-labelledby=\"t d\" lang=\"");
-        self.text(view.language.tag).raw("\" direction=\"ltr\">\n");
+    /// The opening tag of an image of this size, named by the elements of these ids.
+    pub(super) fn root(&mut self, width_px: u32, height_px: u32, named_by: &str, view: &View) -> &mut Svg {
+        self.raw("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"").px(width_px);
+        self.raw("\" height=\"").px(height_px).raw("\" viewBox=\"0 0 ").px(width_px);
+        self.raw(" ").px(height_px).raw("\" role=\"img\" aria-labelledby=\"").raw(named_by).raw("\" lang=\"");
+        self.text(view.language.tag).raw("\" direction=\"ltr\">\n")
+    }
+
+    /// What the image shows, in words.
+    pub(super) fn words(&mut self, numbers: &Numbers, view: &View, lines: &[Line]) -> &mut Svg {
         self.raw("<title id=\"t\">").text(view.language.caption(view.total)).raw("</title>\n<desc id=\"d\">");
         for (at, line) in lines.iter().enumerate() {
             self.raw(if at > 0 { "; " } else { "" }).text(&line.sentence());
@@ -168,7 +191,11 @@ impl Svg {
                 self.raw(" (").text(&view.language.window(numbers.online_window_seconds)).raw(")");
             }
         }
-        self.raw("</desc>\n").raw(STYLE);
+        self.raw("</desc>\n")
+    }
+
+    fn open(&mut self, card: &Card, numbers: &Numbers, view: &View, lines: &[Line]) {
+        self.root(card.width_px, card.height_px, "t d", view).words(numbers, view, lines).raw(STYLE);
         self.raw("<rect class=\"card\" x=\"0.5\" y=\"0.5\" width=\"").px(card.width_px - 1);
         self.raw("\" height=\"").px(card.height_px - 1);
         self.raw("\" rx=\"9\" fill=\"#fffdf9\" stroke=\"#ded8cc\"/>\n<g font-family=\"").raw(FONTS);
@@ -211,13 +238,14 @@ impl Svg {
         self.raw("</text>\n");
     }
 
-    fn dot(&mut self) -> &mut Svg {
+    /// What marks the people online; what follows has to come up again by four pixels.
+    pub(super) fn dot(&mut self) -> &mut Svg {
         self.raw("<tspan class=\"dot\" font-size=\"26\" dy=\"4\" fill=\"#0b7a5b\">").raw(DOT);
         self.raw("</tspan>")
     }
 
     /// The attributes of a text that is set from an edge.
-    fn at(&mut self, edge: Edge, y_px: u32) -> &mut Svg {
+    pub(super) fn at(&mut self, edge: Edge, y_px: u32) -> &mut Svg {
         self.raw(" x=\"").px(edge.px).raw("\" y=\"").px(y_px).raw("\" text-anchor=\"").raw(edge.anchor);
         self.raw("\"")
     }

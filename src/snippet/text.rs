@@ -9,6 +9,9 @@ pub(super) static FORMAT: Format = Format {
     extension: "txt",
     content_type: "text/plain; charset=utf-8",
     policy: "default-src 'none'",
+    slow: false,
+    needs: None,
+    counts: |_| false,
     render,
 };
 

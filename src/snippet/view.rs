@@ -1,12 +1,13 @@
 //! The view: what to show of the numbers, and how, parsed from a snippet's query.
 //!
-//! `rows`, `lang`, `style` and `page` are checked and refused with what is allowed; `frame` is a flag;
-//! `page_lang` is the page's own language as the script found it, a hint that may be unknown. All
-//! other parameters belong to somebody else and are ignored. A page is kept as it was given: which
-//! page that is, the caller decides by the one folding rule.
+//! `rows`, `lang`, `style`, `page`, `callback` and `scale` are checked and refused with what is allowed;
+//! `frame` is a flag; `page_lang` is the page's own language as the script found it, a hint that may be
+//! unknown. All other parameters belong to somebody else and are ignored. A page is kept as it was
+//! given: which page that is, the caller decides by the one folding rule.
 
 use std::borrow::Cow;
 
+use super::callback;
 use super::grouping::Grouping;
 use super::language::Language;
 use crate::sites::{LanguageChoice, Site};
@@ -89,22 +90,28 @@ pub enum Theme {
     Plain,
     /// A table with a caption.
     Table,
+    /// A line for each row, its number on the digit wheels of an old counter.
+    Odometer,
 }
 
 impl Theme {
-    const ALL: [Theme; 2] = [Theme::Plain, Theme::Table];
+    /// Every theme, in the order in which errors name them.
+    pub const ALL: [Theme; 3] = [Theme::Plain, Theme::Table, Theme::Odometer];
 
-    fn as_str(self) -> &'static str {
+    /// The word used in queries.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
         match self {
             Theme::Plain => "plain",
             Theme::Table => "table",
+            Theme::Odometer => "odometer",
         }
     }
 
     /// The rows that are shown unless others are asked for.
     fn rows(self) -> &'static [Row] {
         match self {
-            Theme::Plain => &[Row::Total, Row::Online],
+            Theme::Plain | Theme::Odometer => &[Row::Total, Row::Online],
             Theme::Table => &[
                 Row::Online,
                 Row::Today,
@@ -138,6 +145,10 @@ pub struct View {
     pub frame: bool,
     /// The page that was named, as it was given: a URL or a path, not yet folded.
     pub page: Option<Box<str>>,
+    /// The function that a script calls with the numbers: a name that may stand in JavaScript as it is.
+    pub callback: Option<Box<str>>,
+    /// How many pixels of a picture make one of its svg: 1 or 2.
+    pub scale: u8,
 }
 
 /// Why a query was refused.
@@ -158,6 +169,14 @@ pub enum ViewError {
         given: String,
         /// What would be taken.
         allowed: String,
+    },
+    /// A parameter that a format cannot do without is not there.
+    #[error("parameter \"{parameter}\" is missing; add {example}")]
+    Missing {
+        /// Its name.
+        parameter: &'static str,
+        /// How it could look.
+        example: &'static str,
     },
 }
 
@@ -192,13 +211,15 @@ impl View {
         };
         let theme = asked.style.map_or(Ok(Theme::Plain), theme_of)?;
         let page = asked.page.map(page_of).transpose()?;
+        let callback = asked.callback.map(callback_of).transpose()?;
+        let scale = asked.scale.map_or(Ok(1), scale_of)?;
         let rows = match asked.rows {
             Some(list) => Cow::Owned(rows_of(list)?),
             None if page.is_some() => Cow::Owned([theme.rows(), &[Row::Page]].concat()),
             None => Cow::Borrowed(theme.rows()),
         };
         let frame = asked.frame.is_some();
-        Ok(View { theme, rows, frame, page, ..View::in_language(site, language) })
+        Ok(View { theme, rows, frame, page, callback, scale, ..View::in_language(site, language) })
     }
 
     /// The block to paste beside the script, with places for the numbers: hidden until they are filled.
@@ -218,6 +239,8 @@ impl View {
             rows: Cow::Borrowed(Theme::Plain.rows()),
             frame: false,
             page: None,
+            callback: None,
+            scale: 1,
         }
     }
 }
@@ -238,6 +261,8 @@ struct Asked<'q> {
     page: Option<&'q str>,
     page_lang: Option<&'q str>,
     frame: Option<&'q str>,
+    callback: Option<&'q str>,
+    scale: Option<&'q str>,
 }
 
 impl<'q> Asked<'q> {
@@ -251,6 +276,8 @@ impl<'q> Asked<'q> {
                 "page" => ("page", &mut asked.page),
                 "page_lang" => ("page_lang", &mut asked.page_lang),
                 "frame" => ("frame", &mut asked.frame),
+                "callback" => ("callback", &mut asked.callback),
+                "scale" => ("scale", &mut asked.scale),
                 _ => continue,
             };
             if place.replace(value).is_some() {
@@ -304,7 +331,28 @@ fn page_of(page: &str) -> Result<Box<str>, ViewError> {
     Ok(Box::from(page))
 }
 
-fn not_allowed(parameter: &'static str, given: &str, allowed: String) -> ViewError {
+fn callback_of(name: &str) -> Result<Box<str>, ViewError> {
+    if callback::is_callback(name) {
+        return Ok(Box::from(name));
+    }
+    Err(not_allowed("callback", name, callback::ALLOWED.to_owned()))
+}
+
+fn scale_of(scale: &str) -> Result<u8, ViewError> {
+    match scale {
+        "1" => Ok(1),
+        "2" => Ok(2),
+        _ => Err(not_allowed("scale", scale, "1, 2".to_owned())),
+    }
+}
+
+pub(super) fn row_of(parameter: &'static str, word: &str) -> Result<Row, ViewError> {
+    let allowed = || Row::ALL.map(Row::as_str).join(", ");
+    let row = Row::ALL.into_iter().find(|row| row.as_str() == word);
+    row.ok_or_else(|| not_allowed(parameter, word, allowed()))
+}
+
+pub(super) fn not_allowed(parameter: &'static str, given: &str, allowed: String) -> ViewError {
     /// Enough to recognise a mistake by, short enough for a reply.
     const GIVEN_CHARS_MAX: usize = 64;
     let given = given.escape_debug().take(GIVEN_CHARS_MAX).collect();
@@ -339,7 +387,11 @@ mod tests {
             "parameter \"lang\" is \"tlh\"; allowed: auto, en, vi, zh, zh-Hant, fr, de, es, pt, \
              pt-PT, ja, ko, ru, th, id, ar",
         );
-        check_refused(&[("style", "neon")], "parameter \"style\" is \"neon\"; allowed: plain, table");
+        check_refused(
+            &[("style", "neon")],
+            "parameter \"style\" is \"neon\"; allowed: plain, table, odometer",
+        );
+        check_refused(&[("scale", "3")], "parameter \"scale\" is \"3\"; allowed: 1, 2");
         let page = "a URL or path of 1 to 4096 bytes without control characters";
         check_refused(&[("page", "/a\n")], &format!("parameter \"page\" is \"/a\\n\"; allowed: {page}"));
         check_refused(&[("page", "")], &format!("parameter \"page\" is \"\"; allowed: {page}"));

@@ -54,7 +54,9 @@ pub(super) enum Refusal {
     UnknownSite,
     #[error("there is nothing here; a counter begins at /headcount.js, /hit and /snippet/SITE.html")]
     NotFound,
-    #[error("this is no snippet: the ending may be html, svg, json or txt")]
+    #[error(
+        "this is no snippet: the ending may be html, svg, png, json, js or txt; of a badge svg, png or json"
+    )]
     UnknownFormat,
     #[error("this address takes {0} only")]
     Method(&'static str),
@@ -113,7 +115,7 @@ pub(super) fn pixel() -> Reply {
 }
 
 /// A snippet; one that also counted must not be kept by anybody.
-pub(super) fn snippet(format: &Format, body: Bytes, etag: Option<&str>) -> Reply {
+pub(super) fn snippet<V>(format: &Format<V>, body: Bytes, etag: Option<&str>) -> Reply {
     let mut reply = Response::new(Full::new(body));
     let headers = reply.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type));

@@ -9,9 +9,10 @@ use std::time::Instant;
 
 use super::live::{self, Body as Answer};
 use super::reply::{self, Refusal};
+use super::show::{self, Shelf};
 use super::wire::Pulse;
 use super::worker::Worker;
-use super::{Rooms, hit, show};
+use super::{Rooms, hit};
 use crate::beacon::{self, PROTOCOLS, Protocol};
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::page::{self, Asset};
@@ -23,7 +24,7 @@ const BODY_BYTES_MAX: usize = 16 << 10;
 /// What serves a path.
 enum Target<'a> {
     Beacon(&'static Protocol),
-    Snippet(&'a str, &'a str),
+    Shown(Shelf, &'a str, &'a str),
     Live(&'a str),
     Welcome,
     Asset(&'static Asset),
@@ -62,7 +63,7 @@ impl Measured {
     fn of(&self, target: Option<&Target<'_>>) -> &RouteMetrics {
         match target {
             Some(Target::Beacon(_)) => &self.beacon,
-            Some(Target::Snippet(..)) => &self.snippet,
+            Some(Target::Shown(..)) => &self.snippet,
             Some(Target::Live(_)) => &self.live,
             Some(Target::Welcome) => &self.page,
             Some(Target::Asset(_)) => &self.asset,
@@ -75,8 +76,10 @@ fn target<'a>(rooms: &Rooms, path: &'a str) -> Option<Target<'a>> {
     if let Some(protocol) = PROTOCOLS.iter().find(|protocol| protocol.paths.contains(&path)) {
         return Some(Target::Beacon(protocol));
     }
-    if let Some(file) = path.strip_prefix("/snippet/") {
-        return file.rsplit_once('.').map(|(site, extension)| Target::Snippet(site, extension));
+    for (directory, shelf) in [("/snippet/", Shelf::Snippets), ("/badge/", Shelf::Badges)] {
+        if let Some(file) = path.strip_prefix(directory) {
+            return file.rsplit_once('.').map(|(site, extension)| Target::Shown(shelf, site, extension));
+        }
     }
     if let Some(site) = path.strip_prefix("/live/") {
         return Some(Target::Live(site));
@@ -112,8 +115,8 @@ pub(super) async fn answer(
             }
         },
         Some(_) if !matches!(head.method, Method::GET | Method::HEAD) => Err(Refusal::Method("GET, HEAD")),
-        Some(Target::Snippet(site, extension)) => {
-            show::snippet(rooms, worker, (site, extension), query, &head.headers, &peer).await
+        Some(Target::Shown(shelf, site, extension)) => {
+            show::shown(rooms, worker, (shelf, site, extension), query, &head.headers, &peer).await
         }
         Some(Target::Live(site)) => {
             let how = (&head.method, &head.headers);

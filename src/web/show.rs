@@ -1,40 +1,73 @@
-//! What is only read: snippets and the welcome page.
+//! What is only read: snippets, badges and the welcome page.
 //!
 //! A snippet is rendered from memory once a second for every way it is asked for, and answered from
-//! there for the rest of the second. Reading never waits for writing.
+//! there for the rest of the second. Reading never waits for writing. Pictures take milliseconds to draw,
+//! so they are drawn on a thread beside the worker, one at a time in the whole daemon: however many are
+//! asked for, beacons share their cores with one thread that draws.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::HeaderMap;
 use hyper::body::Bytes;
 use hyper::header::{HOST, HeaderName, IF_NONE_MATCH};
+use tokio::sync::Semaphore;
 
 use super::reply::{self, Refusal, Reply};
 use super::worker::Worker;
 use super::{Rooms, hit};
 use crate::beacon::{PageUrl, embedded};
 use crate::page::{self, Reachability, Welcome};
-use crate::sites::{Identity, Placed, SiteNumber};
-use crate::snippet::{self, Format, Row, View};
+use crate::sites::{Identity, Placed, Site, SiteNumber};
+use crate::snippet::{self, Badge, Format, Row, View};
 use crate::visitor::Peer;
 use crate::words::{Numbers, PagePath};
 
 /// Snippets kept for the rest of the second; more ways of asking are rendered and not kept.
 const CACHED_MAX: usize = 4_096;
+/// What they may take together: a thousand pictures, or all the snippets above with room to spare.
+const CACHED_BYTES_MAX: usize = 32 << 20;
+/// Pictures that may be waited for at once: at ten milliseconds each the last one comes within a second.
+const DRAWINGS_MAX: usize = 64;
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
+const DRAWN_FULL: Refusal =
+    Refusal::Busy("too many pictures are asked for at once; the same is there as an svg");
 const NO_PAGE: Refusal = Refusal::Query("page is neither a path that begins with / nor an http(s) URL");
 
-/// The snippets of this second.
-#[derive(Default)]
-pub(super) struct Cache(Mutex<Second>);
+/// The two places where numbers are fetched from.
+#[derive(Clone, Copy)]
+pub(super) enum Shelf {
+    /// `/snippet/`
+    Snippets,
+    /// `/badge/`
+    Badges,
+}
+
+/// What to show, and how.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Way {
+    Snippet(&'static Format, View),
+    Badge(&'static Format<Badge>, Badge),
+}
+
+/// The snippets of this second, and who may draw.
+pub(super) struct Cache {
+    second: Mutex<Second>,
+    drawing: Arc<Semaphore>,
+    awaited: Arc<Semaphore>,
+}
 
 #[derive(Default)]
 struct Second {
-    second: u64,
-    rendered: HashMap<(SiteNumber, &'static str, View), Rendered>,
+    /// Since the epoch.
+    number: u64,
+    bytes: usize,
+    rendered: HashMap<Key, Rendered>,
 }
+
+/// A site, a way of asking for it, and the page that was counted where a picture shows its numbers.
+type Key = (SiteNumber, Way, Option<PagePath>);
 
 #[derive(Clone)]
 struct Rendered {
@@ -42,70 +75,181 @@ struct Rendered {
     etag: Box<str>,
 }
 
-/// `/snippet/{site}.{extension}`
-pub(super) async fn snippet(
+/// `/snippet/{site}.{extension}` and `/badge/{site}.{extension}`
+pub(super) async fn shown(
     rooms: &Rooms,
     worker: &Worker,
-    (site, extension): (&str, &str),
+    (shelf, site, extension): (Shelf, &str, &str),
     query: &str,
     headers: &HeaderMap,
     peer: &Peer,
 ) -> Result<Reply, Refusal> {
-    let format = snippet::format(extension).ok_or(Refusal::UnknownFormat)?;
     let placed = rooms.sites().find(site).cloned().ok_or(Refusal::UnknownSite)?;
     let pairs = pairs(query)?;
-    let asked = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let view = View::parse(asked, &placed.site, hit::accept_language(headers))?;
-    let counts = pairs.iter().any(|(name, _)| name == "hit") && (extension == "svg" || view.frame);
+    let asked: Vec<_> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let way = Way::parse(shelf, extension, &asked, &placed.site, hit::accept_language(headers))?;
+    let counts = way.counts() && asked.iter().any(|(name, _)| *name == "hit");
     if counts {
         let beacon =
             embedded(site, query, headers).inspect_err(|error| rooms.metrics.malformed(error.field()))?;
         let dealt = hit::embedded(rooms, worker, &beacon, headers, peer).await?;
-        let numbers = shown(rooms, &placed, &view, dealt.page)?;
-        return Ok(reply::snippet(format, Bytes::from((format.render)(&numbers, &view)), None));
+        // Of what is slow, those who come in one second share the first one's.
+        let body = if way.is_slow() {
+            let page = dealt.page.filter(|_| way.view().rows.contains(&Row::Page));
+            rooms.cache.drawn(rooms, &placed, way.clone(), page).await?.body
+        } else {
+            way.render(&present(rooms, &placed, way.view(), dealt.page)?)
+        };
+        return Ok(way.reply(body, None));
     }
-    let rendered = rooms.cache.rendered(rooms, &placed, format, view)?;
+    let rendered = if way.is_slow() {
+        rooms.cache.drawn(rooms, &placed, way.clone(), None).await?
+    } else {
+        rooms.cache.rendered(rooms, &placed, &way)?
+    };
     let known = headers.get(IF_NONE_MATCH).is_some_and(|value| value.as_bytes() == rendered.etag.as_bytes());
     if known {
         return Ok(reply::not_modified(&rendered.etag));
     }
-    Ok(reply::snippet(format, rendered.body, Some(&rendered.etag)))
+    Ok(way.reply(rendered.body, Some(&rendered.etag)))
+}
+
+impl Way {
+    fn parse(
+        shelf: Shelf,
+        extension: &str,
+        query: &[(&str, &str)],
+        site: &Site,
+        accept_language: Option<&str>,
+    ) -> Result<Way, Refusal> {
+        match shelf {
+            Shelf::Snippets => {
+                let format = snippet::format(extension).ok_or(Refusal::UnknownFormat)?;
+                Ok(Way::Snippet(format, format.view(query, site, accept_language)?))
+            }
+            Shelf::Badges => {
+                let format = snippet::badge(extension).ok_or(Refusal::UnknownFormat)?;
+                Ok(Way::Badge(format, Badge::parse(query.iter().copied(), site, accept_language)?))
+            }
+        }
+    }
+
+    fn view(&self) -> &View {
+        match self {
+            Way::Snippet(_, view) => view,
+            Way::Badge(_, badge) => &badge.view,
+        }
+    }
+
+    fn counts(&self) -> bool {
+        match self {
+            Way::Snippet(format, view) => (format.counts)(view),
+            Way::Badge(format, badge) => (format.counts)(badge),
+        }
+    }
+
+    fn is_slow(&self) -> bool {
+        match self {
+            Way::Snippet(format, _) => format.slow,
+            Way::Badge(format, _) => format.slow,
+        }
+    }
+
+    fn render(&self, numbers: &Numbers) -> Bytes {
+        Bytes::from(match self {
+            Way::Snippet(format, view) => (format.render)(numbers, view),
+            Way::Badge(format, badge) => (format.render)(numbers, badge),
+        })
+    }
+
+    fn reply(&self, body: Bytes, etag: Option<&str>) -> Reply {
+        match self {
+            Way::Snippet(format, _) => reply::snippet(format, body, etag),
+            Way::Badge(format, _) => reply::snippet(format, body, etag),
+        }
+    }
+}
+
+impl Default for Cache {
+    fn default() -> Cache {
+        Cache {
+            second: Mutex::default(),
+            drawing: Arc::new(Semaphore::new(1)),
+            awaited: Arc::new(Semaphore::new(DRAWINGS_MAX)),
+        }
+    }
 }
 
 impl Cache {
-    fn rendered(
+    fn rendered(&self, rooms: &Rooms, placed: &Placed, way: &Way) -> Result<Rendered, Refusal> {
+        let key = (placed.number, way.clone(), None);
+        let second = rooms.clock.now().second();
+        if let Some(rendered) = self.kept(&key, second) {
+            return Ok(rendered);
+        }
+        let rendered = Rendered::of(way.render(&present(rooms, placed, way.view(), None)?));
+        self.keep(key, second, &rendered);
+        Ok(rendered)
+    }
+
+    /// As [`Cache::rendered`], on a thread for work that takes long.
+    async fn drawn(
         &self,
         rooms: &Rooms,
         placed: &Placed,
-        format: &Format,
-        view: View,
+        way: Way,
+        counted: Option<PagePath>,
     ) -> Result<Rendered, Refusal> {
-        let second = rooms.clock.now().second();
-        let key = (placed.number, format.extension, view);
-        {
-            let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if cache.second != second {
-                cache.second = second;
-                cache.rendered.clear();
-            }
-            if let Some(rendered) = cache.rendered.get(&key) {
-                return Ok(rendered.clone());
-            }
+        let key = (placed.number, way.clone(), counted);
+        if let Some(rendered) = self.kept(&key, rooms.clock.now().second()) {
+            return Ok(rendered);
         }
-        let numbers = shown(rooms, placed, &key.2, None)?;
-        let body = (format.render)(&numbers, &key.2);
-        let etag = format!("\"{:08x}-{:x}\"", crc32c::crc32c(&body), body.len()).into_boxed_str();
-        let rendered = Rendered { body: Bytes::from(body), etag };
-        let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if cache.second == second && cache.rendered.len() < CACHED_MAX {
+        let place = Arc::clone(&self.awaited).try_acquire_owned().map_err(|_| DRAWN_FULL)?;
+        let turn = Arc::clone(&self.drawing).acquire_owned().await.map_err(|_| DRAWN_FULL)?;
+        // While this one waited, another may have drawn the same.
+        let second = rooms.clock.now().second();
+        if let Some(rendered) = self.kept(&key, second) {
+            return Ok(rendered);
+        }
+        let numbers = present(rooms, placed, way.view(), key.2.clone())?;
+        // The drawing goes on when the client hangs up; its turn ends with it and not before.
+        let drawing = tokio::task::spawn_blocking(move || {
+            let rendered = Rendered::of(way.render(&numbers));
+            drop((place, turn));
+            rendered
+        });
+        let rendered = drawing.await.map_err(|_| DRAWN_FULL)?;
+        self.keep(key, second, &rendered);
+        Ok(rendered)
+    }
+
+    fn kept(&self, key: &Key, second: u64) -> Option<Rendered> {
+        let mut cache = self.second.lock().unwrap_or_else(PoisonError::into_inner);
+        if cache.number != second {
+            *cache = Second { number: second, ..Second::default() };
+        }
+        cache.rendered.get(key).cloned()
+    }
+
+    fn keep(&self, key: Key, second: u64, rendered: &Rendered) {
+        let mut cache = self.second.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = cache.bytes + rendered.body.len();
+        if cache.number == second && cache.rendered.len() < CACHED_MAX && bytes <= CACHED_BYTES_MAX {
+            cache.bytes = bytes;
             cache.rendered.insert(key, rendered.clone());
         }
-        Ok(rendered)
     }
 
     /// Snippets kept now.
     pub(super) fn len(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).rendered.len()
+        self.second.lock().unwrap_or_else(PoisonError::into_inner).rendered.len()
+    }
+}
+
+impl Rendered {
+    fn of(body: Bytes) -> Rendered {
+        let etag = format!("\"{:08x}-{:x}\"", crc32c::crc32c(&body), body.len()).into_boxed_str();
+        Rendered { body, etag }
     }
 }
 
@@ -114,7 +258,12 @@ fn numbers(rooms: &Rooms, placed: &Placed, page: Option<PagePath>) -> Result<Num
 }
 
 /// The numbers, with those of the page that the view names, or else of the one that was counted.
-fn shown(rooms: &Rooms, placed: &Placed, view: &View, counted: Option<PagePath>) -> Result<Numbers, Refusal> {
+fn present(
+    rooms: &Rooms,
+    placed: &Placed,
+    view: &View,
+    counted: Option<PagePath>,
+) -> Result<Numbers, Refusal> {
     numbers(rooms, placed, page_of(placed, view)?.or(counted))
 }
 

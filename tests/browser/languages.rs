@@ -17,10 +17,10 @@ const AUTO: &str = "[[site]]\nid = \"vks\"\nhosts = [\"www.localhost\", \"127.0.
 const LANGUAGES_PER_PICTURE: usize = 5;
 
 /// What a machine can see of the images of a page: a line for each text that leaves its card or comes
-/// too close to the number beside it.
-const CROWDED: &str = "return [...document.querySelectorAll('svg')].flatMap(svg => {\
+/// too close to the number beside it. What is drawn on wheels is as wide as they are.
+const CROWDED: &str = "return [...document.querySelectorAll('svg[role=img]')].flatMap(svg => {\
     let width = svg.viewBox.baseVal.width, rows = {}, bad = [];\
-    for (let text of svg.querySelectorAll('text')) {\
+    for (let text of svg.querySelectorAll('text:not(svg svg text)')) {\
         let box = text.getBBox(), y = text.getAttribute('y');\
         if (box.x < 12 || box.x + box.width > width - 12) bad.push(svg.getAttribute('lang') + ' out: ' + text.textContent);\
         (rows[y] = rows[y] || []).push(box);\
@@ -75,8 +75,12 @@ fn cell(tag: &str) -> String {
     let table = format!("svg?{all}");
     // With one narrow row, the caption alone makes the card as wide as it is.
     let caption = "svg?style=table&rows=yesterday";
-    let parts = ["html?style=plain", "svg?style=plain", "html?style=table", &table, caption].map(include);
-    format!("<section>{tag}{}</section>", parts.concat())
+    // With few digits, labels alone make the card as wide as it is.
+    let label = "svg?style=odometer&rows=online,peak_online,today,page&page=/";
+    let (wheels, image) = ("html?style=odometer", "svg?style=odometer");
+    let parts =
+        ["html?style=plain", "svg?style=plain", "html?style=table", &table, caption, wheels, image, label];
+    format!("<section>{tag}{}</section>", parts.map(include).concat())
 }
 
 #[test]
@@ -84,7 +88,7 @@ fn every_language_fits_the_frames_of_the_readme() {
     let Some(browser) = Browser::open() else { return };
     let daemon = busy();
     for tag in Language::tags() {
-        for (style, height) in [("plain", 64), ("table", 340)] {
+        for (style, height) in [("plain", 64), ("table", 340), ("odometer", 160)] {
             browser.dress("light", 320, height);
             browser.visit(&format!("{}/snippet/vks.html?frame&style={style}&lang={tag}", base(&daemon)));
             let size = "let e = document.documentElement; return [e.scrollWidth, e.scrollHeight]";

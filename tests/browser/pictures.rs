@@ -6,10 +6,12 @@
 
 use std::path::{Path, PathBuf};
 
+use headcount::snippet::Language;
+
 use super::{SPANS, VKS, base, numbers, script};
-use crate::support::Daemon;
 use crate::support::chromium::Browser;
 use crate::support::site::Site;
+use crate::support::{Daemon, wait_for};
 
 /// The numbers on top of DESIGN.md: the browser that takes the picture is one of them.
 const PEOPLE: u32 = 911;
@@ -70,7 +72,7 @@ fn the_welcome_page_fits_wide_and_narrow_screens_in_light_and_dark() {
         browser.wait_for_text("p.headcount [data-headcount=total]", "1,333,796");
         browser.run("document.querySelectorAll('[loading]').forEach(e => e.loading = 'eager')");
         check_nothing_sticks_out(&browser, &name);
-        keep(&name, &browser.picture(None, 0));
+        keep(&name, &still_picture(&browser));
     }
 }
 
@@ -103,16 +105,132 @@ fn every_way_to_show_the_numbers_is_legible_in_light_and_dark() {
         ("image-english", image("?lang=en&rows=online,today,total")),
     ];
     for (name, html) in &ways {
-        let style = "<meta name=\"color-scheme\" content=\"light dark\">";
-        site.put(&format!("/{name}"), &format!("{style}{html}"));
-        for scheme in ["light", "dark"] {
-            let name = format!("{name}-{scheme}");
-            browser.dress(scheme, 360, 420);
-            browser.visit(&site.at(&format!("/{}", name.rsplit_once('-').unwrap().0)));
-            check_nothing_sticks_out(&browser, &name);
-            keep(&name, &browser.picture(None, 0));
+        picture_of(&browser, &site, name, html, &[360]);
+    }
+}
+
+#[test]
+fn digit_wheels_are_beautiful_in_light_and_dark_narrow_and_wide() {
+    let Some(browser) = Browser::open() else { return };
+    let daemon = busy();
+    let (base, site) = (base(&daemon), Site::start(daemon.public()));
+    let style = format!("<link rel=\"stylesheet\" href=\"{base}/snippet.css\">");
+    let frame = format!("{base}/snippet/vks.html?frame&style=odometer");
+    let image = |query: &str| format!("<img src=\"{base}/snippet/vks.svg?style=odometer{query}\">");
+    let ways = [
+        (
+            "wheels-include",
+            format!("{style}<!--#include virtual=\"/hc/snippet/vks.html?style=odometer\" -->"),
+        ),
+        (
+            "wheels-frame",
+            format!(
+                "<iframe src=\"{frame}\" style=\"width:100%\" height=\"160\" frameborder=\"0\"></iframe>"
+            ),
+        ),
+        ("wheels-own-words", format!("{style}{}{}", wheels_script(&base), own_words(&script(&daemon, "")))),
+        ("wheels-image", image("")),
+        ("wheels-image-english", image("&lang=en&rows=today,this_month,total,online")),
+    ];
+    for (name, html) in &ways {
+        picture_of(&browser, &site, name, html, &[320, 900]);
+    }
+}
+
+#[test]
+fn badges_and_pictures_are_legible_in_light_and_dark() {
+    let Some(browser) = Browser::open() else { return };
+    let daemon = busy();
+    let (base, site) = (base(&daemon), Site::start(daemon.public()));
+    let badge = |file: &str| format!("<p><img src=\"{base}/badge/vks.{file}\"></p>");
+    let colours = [
+        "brightgreen",
+        "green",
+        "yellowgreen",
+        "yellow",
+        "orange",
+        "red",
+        "pink",
+        "purple",
+        "blue",
+        "teal",
+        "grey",
+        "black",
+        "fff",
+        "ffe9a8",
+    ];
+    let all = |style: &str| -> String {
+        let badges =
+            colours.map(|colour| badge(&format!("svg?lang=en&show=today&style={style}&color={colour}")));
+        [
+            badge(&format!("svg?style={style}")),
+            badge(&format!("svg?style={style}&show=online&label=đang xem")),
+            badge(&format!("svg?style={style}&label=访问 / ผู้เข้าชม")),
+            badge(&format!("svg?style={style}&label=")),
+        ]
+        .concat()
+            + &badges.concat()
+    };
+    let languages: String = Language::tags()
+        .map(|tag| {
+            let both = ["svg", "png"].map(|ending| badge(&format!("{ending}?lang={tag}")));
+            both.concat() + &badge(&format!("svg?lang={tag}&style=classic&show=online"))
+        })
+        .collect();
+    let picture = |file: &str, width: u32| format!("<p><img src=\"{base}/{file}\" width=\"{width}\"></p>");
+    let ways = [
+        ("badges-flat", all("flat")),
+        ("badges-classic", all("classic")),
+        ("badges-languages", languages),
+        ("png-once", [badge("png"), badge("png?style=classic"), badge("png?label=访问 ผู้เข้าชม"), format!("<img src=\"{base}/snippet/vks.png\"><br><img src=\"{base}/snippet/vks.png?style=odometer\">")].concat()),
+        ("png-twice", [picture("badge/vks.png?scale=2", 172), picture("badge/vks.png?scale=2&style=classic", 172), picture("snippet/vks.png?scale=2", 279), picture("snippet/vks.png?scale=2&style=odometer", 230), picture("snippet/vks.png?scale=2&style=table", 275)].concat()),
+    ];
+    for (name, html) in &ways {
+        picture_of(&browser, &site, name, html, &[360]);
+    }
+}
+
+/// The line of the wheels' script.
+fn wheels_script(base: &str) -> String {
+    format!("<script defer src=\"{base}/odometer.js\"></script>")
+}
+
+/// A page's own words around wheels that the scripts fill.
+fn own_words(script: &str) -> String {
+    format!(
+        "{script}<p class=\"headcount-odometer\" data-headcount-block hidden>Đã có <span data-headcount=\"total\"></span> \
+         lượt truy cập, và <span data-headcount=\"online\"></span> người đang xem.</p>"
+    )
+}
+
+/// Pictures of a page with this in its body, in light and dark and in each of these widths.
+fn picture_of(browser: &Browser, site: &Site, name: &str, html: &str, widths_px: &[u32]) {
+    let style = "<meta name=\"color-scheme\" content=\"light dark\">";
+    site.put(&format!("/{name}"), &format!("{style}{html}"));
+    for scheme in ["light", "dark"] {
+        for width_px in widths_px {
+            let of = if widths_px.len() > 1 { format!("-{width_px}") } else { String::new() };
+            let shown = format!("{name}-{scheme}{of}");
+            browser.dress(scheme, *width_px, 420);
+            browser.visit(&site.at(&format!("/{name}")));
+            if html.contains("data-headcount-block") {
+                browser.wait_for_text("[data-headcount=total]", "1,333,796");
+            }
+            check_nothing_sticks_out(browser, &shown);
+            keep(&shown, &still_picture(browser));
         }
     }
+}
+
+/// A picture of the page once nothing moves any more: what is drawn within images and frames turns even
+/// where the page around it was told to keep still.
+fn still_picture(browser: &Browser) -> Vec<u8> {
+    let mut last = Vec::new();
+    wait_for(|| {
+        let before = std::mem::replace(&mut last, browser.picture(None, 0));
+        (before == last).then_some(())
+    });
+    last
 }
 
 #[test]
@@ -135,13 +253,36 @@ fn the_picture_of_the_readme_is_a_real_footer() {
         "[data-headcount-block]",
         "Số lượt truy cập: 1,333,796 lượt\nSố người online: 912 người",
     );
-    let png = browser.picture(Some("footer"), 0);
-    keep("counter", &png);
+    keep_for_readme("counter", &browser.picture(Some("footer"), 0));
+}
+
+#[test]
+fn the_picture_of_the_wheels_is_a_real_include() {
+    let Some(browser) = Browser::open() else { return };
+    let daemon = busy();
+    let site = Site::start(daemon.public());
+    let include = "<!--#include virtual=\"/hc/snippet/vks.html?style=odometer\" -->";
+    let (style, scripts) =
+        (format!("<link rel=\"stylesheet\" href=\"{}/snippet.css\">", base(&daemon)), script(&daemon, ""));
+    let scripts = format!("{}{scripts}", wheels_script(&base(&daemon)));
+    site.put("/", &format!("<style>body {{ font: 15px/1.5 'Noto Sans', sans-serif }} div {{ display: inline-block; padding: 20px 0 8px 32px }} p {{ margin: 0 }}</style>{style}<div>{include}</div>{scripts}"));
+    browser.dress("light", 800, 300);
+    browser.visit(&site.at("/"));
+    wait_for(|| {
+        (browser.run("return document.querySelector('[data-headcount=online]').textContent") == "912")
+            .then_some(())
+    });
+    keep_for_readme("wheels", &browser.picture(Some("div"), 0));
+}
+
+/// Keeps a picture that stands in the README.
+fn keep_for_readme(name: &str, png: &[u8]) {
+    keep(name, png);
     assert!(png.len() < PICTURE_BYTES_MAX, "{} bytes", png.len());
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".assets/counter.png");
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!(".assets/{name}.png"));
     if std::env::var_os("UPDATE_PICTURES").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, &png).unwrap();
+        std::fs::write(&path, png).unwrap();
     }
     assert!(path.exists(), "UPDATE_PICTURES=1 makes it");
 }

@@ -134,10 +134,12 @@ impl Browser {
         console.clone()
     }
 
-    /// Light or dark, as the reader's system says, and how wide the window is, in pixels.
+    /// Light or dark, as the reader's system says, and how wide the window is, in pixels. Nothing moves, so
+    /// that a picture does not depend on its moment.
     pub fn dress(&self, scheme: &str, width_px: u32, height_px: u32) {
-        let feature = json!({"name": "prefers-color-scheme", "value": scheme});
-        self.devtools("Emulation.setEmulatedMedia", &json!({"features": [feature]}));
+        let feature = |name: &str, value: &str| json!({"name": name, "value": value});
+        let features = [feature("prefers-color-scheme", scheme), feature("prefers-reduced-motion", "reduce")];
+        self.devtools("Emulation.setEmulatedMedia", &json!({"features": features}));
         let size = json!({"width": width_px, "height": height_px, "deviceScaleFactor": 2, "mobile": false});
         self.devtools("Emulation.setDeviceMetricsOverride", &size);
     }
