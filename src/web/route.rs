@@ -159,6 +159,9 @@ async fn whole(mut body: Incoming) -> Result<Bytes, Refusal> {
             return Err(Refusal::TooLarge(BODY_BYTES_MAX));
         }
         whole = if whole.is_empty() { piece } else { [whole, piece].concat().into() };
+        if body.is_end_stream() {
+            break;
+        }
     }
     Ok(whole)
 }

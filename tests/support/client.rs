@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::OnceLock;
 
 use super::{Daemon, FIREFOX, PATIENCE, Reply, parse, wait_for};
 
@@ -140,7 +141,12 @@ impl Dice {
 
 /// A time zone in which it is about noon, so that no test meets a midnight.
 pub fn noon() -> String {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    let hour = i64::try_from(now.as_secs() / 3_600 % 24).unwrap();
-    format!("Etc/GMT{:+}", hour - 12)
+    // Once: two calls with a full hour between them would name two zones.
+    static ZONE: OnceLock<String> = OnceLock::new();
+    let zone = ZONE.get_or_init(|| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let hour = i64::try_from(now.as_secs() / 3_600 % 24).unwrap();
+        format!("Etc/GMT{:+}", hour - 12)
+    });
+    zone.clone()
 }
