@@ -24,7 +24,7 @@ use crate::words::SiteId;
 
 const EXAMPLES: &str = "Examples:\n  \
 headcount import --site vks /var/log/nginx/access.log*\n  \
-zcat old/*.gz | headcount import --site vks\n  \
+xzcat access.log.1.xz | headcount import --site vks\n  \
 headcount import --site vks --follow /var/log/nginx/access.log\n  \
 headcount import --finish\n  \
 headcount import --site vks --from nukeviet dump.sql --dry-run\n\n\
