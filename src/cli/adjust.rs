@@ -59,7 +59,7 @@ impl Adjust {
             Some(total) => total,
             None => adjust_stopped(&config, &adjustment)?,
         };
-        println!("{} now has {} visits and {} views in all", self.site, total["visits"], total["views"]);
+        say!("{} now has {} visits and {} views in all", self.site, total["visits"], total["views"]);
         Ok(())
     }
 
@@ -78,14 +78,10 @@ impl Adjust {
             let at = jiff::Timestamp::from_millisecond(i64::try_from(adjustment.at.0).unwrap_or(0))
                 .unwrap_or_default();
             let (figure, amount) = (adjustment.figure.as_str(), adjustment.amount);
-            println!(
-                "{at:.0}  {}  {amount:+} {figure}  {scope}  {}",
-                adjustment.who,
-                adjustment.reason.as_str()
-            );
+            say!("{at:.0}  {}  {amount:+} {figure}  {scope}  {}", adjustment.who, adjustment.reason.as_str());
         }
         if adjustments.is_empty() {
-            println!("{site} was never adjusted");
+            say!("{site} was never adjusted");
         }
         Ok(())
     }

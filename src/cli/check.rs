@@ -9,12 +9,12 @@ use crate::journal::{self, RealDisk, Verdict};
 pub(super) fn config(settings: &Settings) -> Result<(), Failure> {
     let config = settings.load()?;
     for warning in &config.warnings {
-        println!("warning: {warning}");
+        say!("warning: {warning}");
     }
     for file in &config.files {
-        println!("read {}", file.display());
+        say!("read {}", file.display());
     }
-    println!(
+    say!(
         "the configuration is right: {}, state in {}",
         counted(config.sites.len(), "site"),
         config.state_directory.display()
@@ -44,20 +44,22 @@ impl Journal {
             let name = stream.path.display();
             let (records, bytes) = (stream.records, stream.bytes);
             match &stream.verdict {
-                Verdict::Sound => println!("{name}: sound, {records} records, {bytes} bytes"),
-                Verdict::Torn { offset } => println!(
-                    "{name}: {records} records, torn at byte {offset} of {bytes}; a start cuts that off"
-                ),
-                Verdict::Damaged { offset } => {
-                    println!("{name}: DAMAGED at byte {offset} of {bytes}, after {records} sound records");
+                Verdict::Sound => say!("{name}: sound, {records} records, {bytes} bytes"),
+                Verdict::Torn { offset } => {
+                    say!(
+                        "{name}: {records} records, torn at byte {offset} of {bytes}; a start cuts that off"
+                    );
                 }
-                Verdict::Copied => println!("{name}: is a copy under another name; move it away"),
-                Verdict::Newer { version } => println!("{name}: has format {version}, of a later release"),
-                Verdict::Unreadable { why } => println!("{name}: cannot be read: {why}"),
+                Verdict::Damaged { offset } => {
+                    say!("{name}: DAMAGED at byte {offset} of {bytes}, after {records} sound records");
+                }
+                Verdict::Copied => say!("{name}: is a copy under another name; move it away"),
+                Verdict::Newer { version } => say!("{name}: has format {version}, of a later release"),
+                Verdict::Unreadable { why } => say!("{name}: cannot be read: {why}"),
             }
             damaged += usize::from(!matches!(stream.verdict, Verdict::Sound | Verdict::Torn { .. }));
         }
-        println!("{} in {}", counted(streams.len(), "stream"), directory.display());
+        say!("{} in {}", counted(streams.len(), "stream"), directory.display());
         if damaged == 0 {
             return Ok(());
         }

@@ -55,13 +55,13 @@ impl Explain {
         let beacon = match (protocol.decode)(&request) {
             Ok(beacon) => beacon,
             Err(error) => {
-                println!("refused with 400: {error}");
+                say!("refused with 400: {error}");
                 return Ok(());
             }
         };
         let sites = Sites::default().replaced_by(config.sites.clone());
         let Some(placed) = sites.find(&beacon.site) else {
-            println!("refused with 404: there is no site {} in the configuration", beacon.site);
+            say!("refused with 404: there is no site {} in the configuration", beacon.site);
             return Ok(());
         };
         let now = Clock::system().now();
@@ -70,15 +70,15 @@ impl Explain {
         let visitors = Visitors::new(&config.visitor, [0; 16]).map_err(|error| failed(&error))?;
         let peer = Peer { address: PeerAddress::Ip(self.address) };
         let visitor = visitors.identify(&beacon, &peer, &headers, &placed.site, &salts);
-        println!("{}", forwarding(visitor.forwarding));
+        say!("{}", forwarding(visitor.forwarding));
         let admission =
             Guard::new(&config.guard).admit(&beacon, &visitor, &placed.site, placed.number, false, now);
         match admission.outcome {
             Outcome::Counted if admission.no_origin => {
-                println!("counted, though nothing told the host of the page");
+                say!("counted, though nothing told the host of the page");
             }
-            Outcome::Counted => println!("counted"),
-            Outcome::Refused(reason) => println!("not counted: {}. {}", reason.as_str(), reason.remedy()),
+            Outcome::Counted => say!("counted"),
+            Outcome::Refused(reason) => say!("not counted: {}. {}", reason.as_str(), reason.remedy()),
         }
         if matches!(admission.outcome, Outcome::Counted) {
             let tags = visitor::tags(&beacon);
@@ -91,7 +91,7 @@ impl Explain {
 /// What the beacon would add to reports.
 fn tell(details: &Details<'_>) {
     for (dimension, value) in details.traits.values() {
-        println!("{}: {value}", dimension.as_str());
+        say!("{}: {value}", dimension.as_str());
     }
     let names = [
         (Dimension::Referrer, details.referrer),
@@ -101,7 +101,7 @@ fn tell(details: &Details<'_>) {
     ];
     for (dimension, name) in names {
         if let Some(name) = name {
-            println!("{}: {name}", dimension.as_str());
+            say!("{}: {name}", dimension.as_str());
         }
     }
 }

@@ -140,19 +140,20 @@ impl Import {
 
     fn tell(&self, summary: &Summary) {
         if self.json {
-            println!("{}", summary.json());
+            say!("{}", summary.json());
         } else {
-            print!("{summary}");
+            super::tell(&summary.to_string());
         }
     }
 
     fn tell_finished(&self, finished: Finished) {
         if self.json {
-            println!("{}", json!({ "days": finished.days, "secrets_erased": finished.salts }));
+            say!("{}", json!({ "days": finished.days, "secrets_erased": finished.salts }));
         } else {
-            println!(
+            say!(
                 "{} imported days keep the number of their visitors; {} secrets were erased",
-                finished.days, finished.salts
+                finished.days,
+                finished.salts
             );
         }
     }

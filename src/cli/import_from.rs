@@ -96,7 +96,7 @@ fn bring_along(config: &Config, asked: &OldCounter<'_>) -> Result<(), Failure> {
     let audit = audit(site, &reason);
     let batch = audit.batch(&changes, source.clone(), asked.again).map_err(Failure::Failed)?;
     if asked.dry_run {
-        print!("{}", table(asked.site, &reason, &totals));
+        super::tell(&table(asked.site, &reason, &totals));
         return refuse_again(config, &batch);
     }
     if changes.is_empty() {
@@ -109,12 +109,9 @@ fn bring_along(config: &Config, asked: &OldCounter<'_>) -> Result<(), Failure> {
         None => open_stopped(config)?.fold.store().adjust_all(&batch).map_err(|error| failed(&error))?,
     };
     let (brought, days, pages) = (sum(&totals), totals.days.len(), totals.pages.len());
-    println!(
-        "brought along: {} visits and {} views, {days} days, {pages} pages",
-        brought.visits, brought.views
-    );
-    totals.notes.iter().for_each(|note| println!("note: {note}"));
-    println!("{} now has {} visits and {} views in all", asked.site, total.visits, total.views);
+    say!("brought along: {} visits and {} views, {days} days, {pages} pages", brought.visits, brought.views);
+    totals.notes.iter().for_each(|note| say!("note: {note}"));
+    say!("{} now has {} visits and {} views in all", asked.site, total.visits, total.views);
     Ok(())
 }
 

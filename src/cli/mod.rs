@@ -1,6 +1,11 @@
 //! The commands: one file each, and the only place that prints.
 
-#![expect(clippy::print_stdout, reason = "this is the room that speaks to a terminal")]
+/// Prints a line. Whoever has read enough, as `head` does, may go; any other failure is told.
+macro_rules! say {
+    ($($words:tt)*) => {
+        super::tell(&format!("{}\n", format_args!($($words)*)))
+    };
+}
 
 mod adjust;
 mod backup;
@@ -122,7 +127,7 @@ pub fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Serve(serve) => serve.run(),
         Command::CheckConfig(settings) => check::config(&settings),
-        Command::Config(settings) => settings.load().map(|config| print!("{}", config.print())),
+        Command::Config(settings) => settings.load().and_then(|config| put(&config.print())),
         Command::Sites(sites) => sites.run(),
         Command::Adjust(adjust) => adjust.run(),
         Command::Import(import) => import.run(),
@@ -171,6 +176,13 @@ fn put(text: &str) -> Result<(), Failure> {
             Err(Failure::Failed(format!("cannot print: {error}")))
         }
         _ => Ok(()),
+    }
+}
+
+/// Prints what a command has done: that it could not be said is no reason to call it undone.
+fn tell(text: &str) {
+    if let Err(failure) = put(text) {
+        eprintln!("{failure}");
     }
 }
 

@@ -42,7 +42,7 @@ impl Sites {
             None => stopped(&self.settings)?,
         };
         if self.json {
-            println!("{sites}");
+            say!("{sites}");
             return Ok(());
         }
         for site in sites.as_array().into_iter().flatten() {
@@ -72,26 +72,26 @@ fn print(site: &Value) {
     let number = |path: &str| {
         site.pointer(path).and_then(Value::as_u64).map_or_else(|| "-".to_owned(), |n| n.to_string())
     };
-    println!("{}", site["site"].as_str().unwrap_or("?"));
-    println!("  total     {} visits, {} views", number("/total/visits"), number("/total/views"));
+    say!("{}", site["site"].as_str().unwrap_or("?"));
+    say!("  total     {} visits, {} views", number("/total/visits"), number("/total/views"));
     if site.get("online").is_none() {
         return;
     }
-    println!(
+    say!(
         "  today     {} visits, {} views, {} visitors",
         number("/today/visits"),
         number("/today/views"),
         number("/today/visitors")
     );
-    println!("  online    {}", number("/online"));
+    say!("  online    {}", number("/online"));
     match site["last_beacon_seconds_ago"].as_u64() {
-        Some(seconds) => println!("  last beacon counted {seconds} s ago"),
-        None => println!("  no beacon was counted yet"),
+        Some(seconds) => say!("  last beacon counted {seconds} s ago"),
+        None => say!("  no beacon was counted yet"),
     }
     let refused = site["refused_last_hour"].as_object();
     let reasons: Vec<String> =
         refused.into_iter().flatten().map(|(reason, count)| format!("{reason} {count}")).collect();
-    println!(
+    say!(
         "  refused in the last hour: {}",
         if reasons.is_empty() { "none".to_owned() } else { reasons.join(", ") }
     );
@@ -115,6 +115,6 @@ fn remove(id: &str, settings: &Settings) -> Result<(), Failure> {
     if !removed {
         return Err(Failure::Failed(format!("nothing is kept of {site}")));
     }
-    println!("everything that was kept of {site} is deleted");
+    say!("everything that was kept of {site} is deleted");
     Ok(())
 }

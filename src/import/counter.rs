@@ -213,7 +213,11 @@ impl<'a> Counter<'a> {
     /// When the desk has no salt, or the log is not the one that was counted before.
     pub(super) fn take(&mut self, line: &Line<'_>, desk: &mut dyn Desk) -> Result<(), ImportError> {
         let (known_to, counted_at) = self.place.known;
-        if line.from < known_to && line.to > known_to {
+        // A last line that was counted without its end may have got one since.
+        let ends_there = line.from < known_to
+            && (line.to == known_to
+                || u64::try_from(line.bytes.len()).is_ok_and(|n| line.from + n == known_to));
+        if line.from < known_to && line.to > known_to && !ends_there {
             return Err(self.replaced());
         }
         let parsed = if line.is_too_long { Err(LogError::TooLong) } else { log::parse(line.bytes) };
@@ -230,7 +234,7 @@ impl<'a> Counter<'a> {
         if !(is_already && self.begins_again) {
             self.summary.note(outcome, &self.place.file, self.place.line);
         }
-        if line.to == known_to {
+        if ends_there {
             self.all_known()?;
         }
         self.let_go();
