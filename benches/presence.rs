@@ -82,8 +82,12 @@ fn one(visitors: u64, sites: u64, folded: bool) -> Result<()> {
     // What the first site brings once for all: the database of time zones.
     drop(site("first")?);
     let before = resident()?;
-    let options =
-        count::Options { visit_window_ms: VISIT_WINDOW_MS, pages_per_site: 100_000, presence_max: 4_000_000 };
+    let options = count::Options {
+        visit_window_ms: VISIT_WINDOW_MS,
+        pages_per_site: 100_000,
+        presence_max: 4_000_000,
+        together: false,
+    };
     let counts = Counts::new(options, BEGAN);
     place(&counts, &names)?;
     let (mut records, mut opened) = (Vec::new(), Vec::new());

@@ -8,14 +8,20 @@
 //! A store that refuses holds up nothing but itself: records are folded on in memory, and the next
 //! transaction that succeeds takes all that has gathered, with its offsets.
 
+mod together;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
+pub use together::Decide;
+
+use self::together::Together;
+
 use crate::count::{Counts, Opened};
 use crate::journal::{Journal, Reading, merge};
 use crate::rows::{Addition, DayVisitors, OpenVisits, RowChanges, SiteChanges, Sketch};
-use crate::store::{ImportBatch, Prune, Store, StoreError};
+use crate::store::{ImportBatch, Prune, Sequence, Store, StoreError};
 use crate::words::{Day, Kind, Record, SiteId, StreamId, Tally, Touch, UnixMillis};
 
 /// Records folded before a start hands them to the store: a bound on memory, and the most that is
@@ -77,6 +83,8 @@ pub struct Fold {
     cut: Cut,
     /// What the fold decided in the same records, as far as it got.
     theirs: Vec<Opened>,
+    /// In a fleet: who decides visits.
+    decide: Option<Decide>,
 }
 
 /// What has been added up since the last transaction, and what later records depend on.
@@ -90,6 +98,10 @@ struct State {
     /// How far each stream is applied in the store.
     applied: BTreeMap<StreamId, u64>,
     records: u64,
+    /// The store's last transaction.
+    settled: Sequence,
+    /// In a fleet: what it has to decide.
+    together: Option<Together>,
 }
 
 #[derive(Default)]
@@ -129,14 +141,43 @@ impl Fold {
         journal: Arc<Journal>,
         store: Store,
     ) -> Result<(Fold, Folded), FoldError> {
-        let mut state = State { applied: store.offsets()?.into_iter().collect(), ..State::default() };
+        Fold::begin(options, visit_window_ms, journal, store, None)
+    }
+
+    /// The same for a machine of a fleet, which is asked for every visit that would open.
+    ///
+    /// # Errors
+    /// As [`Fold::open`].
+    pub fn open_together(
+        options: Options,
+        visit_window_ms: u64,
+        journal: Arc<Journal>,
+        store: Store,
+        decide: Decide,
+    ) -> Result<(Fold, Folded), FoldError> {
+        Fold::begin(options, visit_window_ms, journal, store, Some(decide))
+    }
+
+    fn begin(
+        options: Options,
+        visit_window_ms: u64,
+        journal: Arc<Journal>,
+        store: Store,
+        decide: Option<Decide>,
+    ) -> Result<(Fold, Folded), FoldError> {
+        let mut state = State {
+            applied: store.offsets()?.into_iter().collect(),
+            settled: store.sequence()?,
+            together: decide.is_some().then(Together::default),
+            ..State::default()
+        };
         for (site, day, bytes) in store.open_sketches()? {
             // A sketch that cannot be read begins anew; its number of before stays until it is passed.
             let visitors = Sketch::from_bytes(&bytes).unwrap_or_default();
             state.sites.entry(site).or_default().open_day(day).visitors = visitors;
         }
-        let mut fold =
-            Fold { options, visit_window_ms, journal, store, state, cut: Cut::default(), theirs: Vec::new() };
+        let (cut, theirs) = (Cut::default(), Vec::new());
+        let mut fold = Fold { options, visit_window_ms, journal, store, state, cut, theirs, decide };
         let folded = fold.fold_left_over()?;
         Ok((fold, folded))
     }
@@ -160,6 +201,7 @@ impl Fold {
         }
         let mut folded = Folded::default();
         let (state, store, window) = (&mut self.state, &mut self.store, self.visit_window_ms);
+        let decide = &mut self.decide;
         // What was applied comes first, whole, as it did in the folds before: a record of the same
         // moment that was left over must find the visit that it belongs to.
         merge(&self.journal, before, |record, _, _| {
@@ -168,15 +210,17 @@ impl Fold {
             Ok::<(), FoldError>(())
         })?;
         merge(&self.journal, left_over, |record, stream, behind| {
-            state.take(record, window);
+            state.take(record, window, None);
             state.read.insert(stream, behind);
             folded.records += 1;
             if folded.records.is_multiple_of(START_RECORDS_MAX) {
+                state.settle(decide);
                 state.forget_closed_visits(record.at(), window);
                 state.apply(store)?;
             }
             Ok::<(), FoldError>(())
         })?;
+        state.settle(decide);
         state.apply(store)?;
         Ok(folded)
     }
@@ -195,13 +239,14 @@ impl Fold {
         let (state, theirs, window) = (&mut self.state, &mut self.theirs, self.visit_window_ms);
         let readings = state.unread(&self.cut.published, &self.journal);
         merge(&self.journal, readings, |record, stream, behind| {
-            if let Some(touch) = state.take(record, window) {
+            if let Some(touch) = state.take(record, window, Some(counts)) {
                 theirs.extend(counts.opened_by(touch));
             }
             state.read.insert(stream, behind);
             folded.records += 1;
             Ok::<(), io::Error>(())
         })?;
+        theirs.extend(state.settle(&mut self.decide));
         counts.correct(&self.cut.opened, theirs);
         theirs.clear();
         self.cut = Cut::default();
@@ -266,6 +311,17 @@ impl Fold {
         Ok(())
     }
 
+    /// Takes the visitors of a day that other machines of the fleet have seen. Says whether any was new.
+    pub fn merge_visitors(&mut self, id: &SiteId, day: Day, theirs: &Sketch) -> bool {
+        let site = self.state.site(id.as_str());
+        let open = site.open_day(day);
+        let before = open.visitors.to_bytes();
+        open.visitors.merge(theirs);
+        let news = open.visitors.to_bytes() != before;
+        open.changed |= news;
+        news
+    }
+
     /// The store, for what is not folding: adjustments, backups, reading rows.
     pub fn store(&mut self) -> &mut Store {
         &mut self.store
@@ -308,38 +364,65 @@ impl State {
         published.iter().filter_map(reading).collect()
     }
 
-    /// Adds a record up. Gives back the touch that opened a visit.
-    fn take<'a, 'r>(&mut self, record: &'a Record<'r>, visit_window_ms: u64) -> Option<&'a Touch<'r>> {
+    /// Adds a record up. Gives back the touch that opened a visit; what a fleet must decide, it keeps.
+    fn take<'a, 'r>(
+        &mut self,
+        record: &'a Record<'r>,
+        visit_window_ms: u64,
+        counts: Option<&Counts>,
+    ) -> Option<&'a Touch<'r>> {
         self.records += 1;
         match record {
             Record::Peak { site, count, at } => {
                 self.site(site).changes.raise_peak(*count, *at);
                 None
             }
-            Record::Touch(touch) => self.take_touch(touch, visit_window_ms).then_some(touch),
+            Record::Touch(touch) => {
+                let mut opened = self.visit(touch, visit_window_ms);
+                if let Some(mut together) = self.together.take() {
+                    let in_visit = opened || self.visits.last(touch.visitor, touch.at).is_some();
+                    together.take(touch, opened, in_visit, counts);
+                    self.together = Some(together);
+                    opened = false;
+                }
+                self.add(touch, opened);
+                opened.then_some(touch)
+            }
         }
     }
 
-    fn take_touch(&mut self, touch: &Touch<'_>, visit_window_ms: u64) -> bool {
-        let opened = self.visit(touch, visit_window_ms);
+    /// Asks the fleet which visits opened and adds those. Gives them in the words of memory.
+    fn settle(&mut self, decide: &mut Option<Decide>) -> Vec<Opened> {
+        let Some((mut together, decide)) = self.together.take().zip(decide.as_mut()) else {
+            return Vec::new();
+        };
+        let settled = self.settled;
+        let visits = if together.is_empty() {
+            Vec::new()
+        } else {
+            together.settle(settled, decide, |touch| self.add_tally(touch, Tally { views: 0, visits: 1 }))
+        };
+        self.together = Some(together);
+        visits
+    }
+
+    fn add(&mut self, touch: &Touch<'_>, opened: bool) {
         let site = self.site(touch.site);
         site.changes.note_beacon(touch.at);
-        if touch.kind == Kind::View {
-            let tally = Tally { views: 1, visits: u64::from(opened) };
-            site.changes.add(&Addition {
-                day: touch.day,
-                minute: touch.at.minute(),
-                page: touch.page,
-                tally,
-            });
-            site.changes.details.add(touch.day, &touch.details, tally);
-        }
         if touch.kind != Kind::Leave {
             let open = site.open_day(touch.day);
             open.visitors.insert(touch.visitor);
             open.changed = true;
         }
-        opened
+        if touch.kind == Kind::View {
+            self.add_tally(touch, Tally { views: 1, visits: u64::from(opened) });
+        }
+    }
+
+    fn add_tally(&mut self, touch: &Touch<'_>, tally: Tally) {
+        let site = self.site(touch.site);
+        site.changes.add(&Addition { day: touch.day, minute: touch.at.minute(), page: touch.page, tally });
+        site.changes.details.add(touch.day, &touch.details, tally);
     }
 
     /// Brings a visit back from a record that was applied before. The records that opened it may be
@@ -419,7 +502,7 @@ impl State {
             site.changed = false;
             site.sketches.iter_mut().for_each(|open| open.changed = false);
         }
-        applied?;
+        self.settled = applied?;
         self.applied.extend(covered);
         self.records = 0;
         self.sites.retain(|_, site| !site.sketches.is_empty());

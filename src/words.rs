@@ -4,7 +4,7 @@
 //! clock, a socket or a file.
 
 use std::fmt;
-use std::ops::AddAssign;
+use std::ops::{AddAssign, SubAssign};
 use std::sync::Arc;
 
 use crate::details::Details;
@@ -296,6 +296,14 @@ impl AddAssign for Tally {
     fn add_assign(&mut self, more: Tally) {
         self.views = self.views.saturating_add(more.views);
         self.visits = self.visits.saturating_add(more.visits);
+    }
+}
+
+impl SubAssign for Tally {
+    /// Nothing goes below zero.
+    fn sub_assign(&mut self, less: Tally) {
+        self.views = self.views.saturating_sub(less.views);
+        self.visits = self.visits.saturating_sub(less.visits);
     }
 }
 

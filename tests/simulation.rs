@@ -113,8 +113,12 @@ impl Machine {
         let store = Store::open(&options).unwrap();
         let options = FoldOptions { interval_ms: 1_000, details_days: 400 };
         let (mut fold, _) = Fold::open(options, VISIT_WINDOW, Arc::clone(&journal), store).unwrap();
-        let options =
-            CountOptions { visit_window_ms: VISIT_WINDOW, pages_per_site: 100, presence_max: 10_000 };
+        let options = CountOptions {
+            visit_window_ms: VISIT_WINDOW,
+            pages_per_site: 100,
+            presence_max: 10_000,
+            together: false,
+        };
         let oldest = now.minus(VISIT_WINDOW);
         let counts = Counts::new(options, oldest);
         for placed in &self.sites {
@@ -454,8 +458,12 @@ fn a_torn_end_after_a_power_cut_loses_nothing_that_was_synced() {
         let (journal, _) = Journal::open(options.clone(), Arc::new(disk.clone())).unwrap();
         let mut committer = Committer::new(journal.writer());
         let (worker, metrics) = (Worker::default(), Metrics::new(&[], &[], "test"));
-        let options_of_counts =
-            CountOptions { visit_window_ms: VISIT_WINDOW, pages_per_site: 10, presence_max: 10 };
+        let options_of_counts = CountOptions {
+            visit_window_ms: VISIT_WINDOW,
+            pages_per_site: 10,
+            presence_max: 10,
+            together: false,
+        };
         let counts = Counts::new(options_of_counts, UnixMillis(START));
         let mut answered = 0;
         for n in 0..6 {

@@ -55,7 +55,7 @@ impl Settings {
                 retained_ms: 0,
                 bytes_max: 0,
             },
-            count: count::Options { visit_window_ms: 0, pages_per_site: 0, presence_max: 0 },
+            count: count::Options { visit_window_ms: 0, pages_per_site: 0, presence_max: 0, together: false },
             guard: guard::Options {
                 views_per_network_per_second: 0,
                 views_per_network_burst: 0,

@@ -20,7 +20,7 @@ pub use site::Kept;
 
 use self::presence::{Beat, Change, Presence, Spot};
 use self::site::SiteCounts;
-use crate::rows::{Addition, LocalDay, PageSlot, SiteChanges};
+use crate::rows::{Addition, LocalDay, PageSlot, SharedChanges, SiteChanges};
 use crate::sites::{Placed, SiteNumber};
 use crate::words::{
     Day, Figure, Kind, Numbers, PageNumbers, PagePath, Record, SiteId, Tally, Touch, UnixMillis, VisitorId,
@@ -35,6 +35,8 @@ pub struct Options {
     pub pages_per_site: u32,
     /// People remembered at once, over all sites.
     pub presence_max: usize,
+    /// Whether a fleet decides visits and says who is online. Then a visit shows once it is decided.
+    pub together: bool,
 }
 
 /// A visit that was opened, as far as it shows in the numbers.
@@ -102,7 +104,7 @@ impl Counts {
             site.reconfigure(&placed.site, kept, now);
             return;
         }
-        let site = Arc::new(SiteCounts::new(placed, kept, self.options.pages_per_site, now));
+        let site = Arc::new(SiteCounts::new(placed, kept, &self.options, now));
         let mut sites = self.sites.write().unwrap_or_else(PoisonError::into_inner);
         sites.put(site);
     }
@@ -143,13 +145,14 @@ impl Counts {
         // Memory has seen everything; the word of a record is for those who have not.
         let change = self.touch(sites, site, &Touch { in_visit: false, ..*touch }, page);
         let minute = touch.at.minute();
-        let tally = Tally { views: 1, visits: u64::from(change.opened) };
+        let opened = change.opened && !self.options.together;
+        let tally = Tally { views: 1, visits: u64::from(opened) };
         let addition = Addition { day: touch.day, minute, page: touch.page, tally };
         let view = (touch.kind == Kind::View).then_some(&addition);
         if site.take(&change, view, page, touch.at) {
             self.peak_rose.store(true, Ordering::Release);
         }
-        change.opened.then_some(Opened { site: site.number, day: touch.day, minute, page })
+        opened.then_some(Opened { site: site.number, day: touch.day, minute, page })
     }
 
     /// Brings somebody back after a restart: presence alone, since the rows were kept.
@@ -297,6 +300,31 @@ impl Counts {
         if let Some(site) = self.index().by_id.get(site) {
             site.import(changes, now);
         }
+    }
+
+    /// What other machines of the fleet counted. A peak among it is shown once it is in the journal.
+    pub fn merge(&self, site: &str, changes: &SharedChanges, now: UnixMillis) {
+        if let Some(site) = self.index().by_id.get(site)
+            && site.merge(changes, now)
+        {
+            self.peak_rose.store(true, Ordering::Release);
+        }
+    }
+
+    /// How many are online in the whole fleet, found at `now` when this machine's own number was `own`.
+    pub fn set_online(&self, site: &str, count: u32, own: u32, now: UnixMillis) {
+        if let Some(site) = self.index().by_id.get(site)
+            && site.set_online(count, own, now)
+        {
+            self.peak_rose.store(true, Ordering::Release);
+        }
+    }
+
+    /// How many are online by what this machine saw alone.
+    #[must_use]
+    pub fn own_online(&self, site: &str, now: UnixMillis) -> Option<u32> {
+        self.sweep(now);
+        self.index().by_id.get(site).map(|site| site.own_online())
     }
 
     /// An adjustment that the store has taken: to the total, and to a day if one is named.

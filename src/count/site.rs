@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 
-use super::Opened;
 use super::presence::{Change, Spot};
 use super::window::Window;
-use crate::rows::{Addition, Calendar, LocalDay, PageSlot, Pages, SiteChanges, Span, timestamp};
+use super::{Opened, Options};
+use crate::rows::{
+    Addition, Calendar, LocalDay, PageSlot, Pages, SharedChanges, SiteChanges, Span, timestamp,
+};
 use crate::sites::{Placed, Site, SiteNumber};
 use crate::words::{Day, Figure, Numbers, PageNumbers, PagePath, Peak, SiteId, Tally, UnixMillis};
 
@@ -36,6 +38,8 @@ pub(super) struct SiteCounts {
     pub(super) id: SiteId,
     pub(super) number: SiteNumber,
     pages_max: u32,
+    /// A fleet says how many are online.
+    together: bool,
     online: AtomicI64,
     online_window_ms: AtomicU64,
     live: Mutex<Live>,
@@ -56,10 +60,20 @@ struct Live {
     /// The highest number seen.
     seen: Option<(u32, UnixMillis)>,
     last_beacon: Option<UnixMillis>,
+    shared_online: Option<SharedOnline>,
+}
+
+/// Who is online in the whole fleet, as of the last time it was asked.
+struct SharedOnline {
+    count: u32,
+    /// This machine's own number at that moment: whoever came since is not in `count`.
+    own: u32,
+    at: UnixMillis,
 }
 
 impl SiteCounts {
-    pub(super) fn new(placed: &Placed, kept: &Kept, pages_max: u32, now: UnixMillis) -> SiteCounts {
+    pub(super) fn new(placed: &Placed, kept: &Kept, options: &Options, now: UnixMillis) -> SiteCounts {
+        let pages_max = options.pages_per_site;
         let zone = placed.site.time_zone.clone();
         let local = LocalDay::of(now, &zone);
         let mut pages = Pages::default();
@@ -80,6 +94,7 @@ impl SiteCounts {
             peak: kept.peak.map(|(count, at)| (count, at, written(at, &zone))),
             seen: kept.peak,
             last_beacon: kept.last_beacon,
+            shared_online: None,
             zone,
         };
         kept.days.iter().for_each(|(day, _, visitors)| live.set_visitors(*day, *visitors));
@@ -87,6 +102,7 @@ impl SiteCounts {
             id: placed.site.id.clone(),
             number: placed.number,
             pages_max,
+            together: options.together,
             online: AtomicI64::new(0),
             online_window_ms: AtomicU64::new(placed.site.online_window_ms),
             live: Mutex::new(live),
@@ -151,7 +167,7 @@ impl SiteCounts {
             live.pages.enter(page);
         }
         let online = u32::try_from(online).unwrap_or(0);
-        let rose = more > 0 && live.seen.is_none_or(|(highest, _)| online > highest);
+        let rose = more > 0 && !self.together && live.seen.is_none_or(|(highest, _)| online > highest);
         if rose {
             live.seen = Some((online, at));
         }
@@ -253,6 +269,41 @@ impl SiteCounts {
         }
     }
 
+    /// Takes what other machines counted. Says whether one of them has seen a higher peak.
+    pub(super) fn merge(&self, changes: &SharedChanges, now: UnixMillis) -> bool {
+        let mut live = self.live();
+        let today = live.local_day(now).day;
+        live.calendar.advance(today);
+        live.window.advance(now.minute());
+        live.total += changes.total.more;
+        live.total -= changes.total.less;
+        for (day, growth) in changes.days.iter().filter(|(day, _)| **day <= today) {
+            live.calendar.add(*day, growth.more);
+            live.calendar.take_away(*day, growth.less);
+        }
+        for (minute, tally) in &changes.minutes {
+            live.window.add(*minute, *tally);
+        }
+        for (page, growth) in &changes.pages {
+            let slot = live.pages.slot(page.as_str(), self.pages_max);
+            live.pages.add(slot, growth.more);
+            live.pages.take_away(slot, growth.less);
+        }
+        changes.peak.is_some_and(|(count, at)| live.saw(count, at))
+    }
+
+    /// Takes the fleet's number online. Says whether it is higher than ever before.
+    pub(super) fn set_online(&self, count: u32, own: u32, at: UnixMillis) -> bool {
+        let mut live = self.live();
+        live.shared_online = Some(SharedOnline { count, own, at });
+        live.saw(count, at)
+    }
+
+    /// Online by what this machine saw.
+    pub(super) fn own_online(&self) -> u32 {
+        u32::try_from(self.online.load(Ordering::Acquire)).unwrap_or(0)
+    }
+
     pub(super) fn local_day(&self, now: UnixMillis) -> LocalDay {
         self.live().local_day(now)
     }
@@ -267,8 +318,9 @@ impl SiteCounts {
     }
 
     pub(super) fn numbers(&self, page: Option<PagePath>, now: UnixMillis) -> Numbers {
-        let online = u32::try_from(self.online.load(Ordering::Acquire)).unwrap_or(0);
+        let own = self.own_online();
         let mut live = self.live();
+        let online = live.online(own, self.online_window_ms(), now);
         let day = live.local_day(now).day;
         live.calendar.advance(day);
         live.window.advance(now.minute());
@@ -309,6 +361,26 @@ impl Live {
             self.local = LocalDay::of(now, &self.zone);
         }
         self.local
+    }
+
+    /// Notes so many online. Says whether it is more than ever before.
+    fn saw(&mut self, count: u32, at: UnixMillis) -> bool {
+        let rose = count > self.seen.map_or(0, |(highest, _)| highest);
+        if rose {
+            self.seen = Some((count, at));
+        }
+        rose
+    }
+
+    /// The fleet's number with those who came here since; this machine's own once that is older than
+    /// the online window.
+    fn online(&self, own: u32, online_window_ms: u64, now: UnixMillis) -> u32 {
+        match &self.shared_online {
+            Some(shared) if now.since(shared.at) <= online_window_ms => {
+                shared.count.saturating_add(own.saturating_sub(shared.own))
+            }
+            _ => own,
+        }
     }
 
     fn set_visitors(&mut self, day: Day, count: u64) {

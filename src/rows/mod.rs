@@ -5,20 +5,26 @@
 //! locks nor the store.
 
 mod calendar;
+mod key;
 mod names;
 mod open;
 mod pages;
+mod shared;
 mod sketch;
+mod touched;
 mod visit;
 
 use std::collections::BTreeMap;
 
 pub(crate) use calendar::timestamp;
 pub use calendar::{Calendar, LocalDay, Span};
+pub use key::{RowKey, RowValue, shown};
 pub use names::{ByName, DetailChanges};
 pub use open::{OpenVisits, PARTS, uneven_part};
 pub use pages::{PageSlot, Pages};
+pub use shared::{Growth, SharedChanges};
 pub use sketch::Sketch;
+pub use touched::{Gathering, Touched};
 pub use visit::{Seen, Step, step};
 
 use crate::words::{Day, SiteId, Tally, UnixMillis};

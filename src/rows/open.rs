@@ -39,7 +39,7 @@ impl std::hash::Hash for Halves {
 
 /// Visitor ids are keyed hashes already.
 #[derive(Clone, Debug, Default)]
-struct AsItIs(u64);
+pub(super) struct AsItIs(u64);
 
 impl Hasher for AsItIs {
     fn finish(&self) -> u64 {

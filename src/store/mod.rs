@@ -36,6 +36,7 @@ mod import;
 mod model;
 mod read;
 mod schema;
+mod shared;
 mod upkeep;
 
 use std::path::{Path, PathBuf};
@@ -45,7 +46,7 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 pub use adjust::{AdjustError, Adjustment, Batch, Reason, ReasonError, Scope};
 pub use backup::{put_streams, take_streams};
 pub use import::{ImportBatch, ImportLog};
-pub use read::{DayRow, DetailDayRow, Measure, PageDayRow, RowKey, RowValue, SiteRow};
+pub use read::{DayRow, DetailDayRow, PageDayRow, SiteRow};
 pub use upkeep::{Prune, Pruned};
 
 use crate::words::StreamId;

@@ -7,12 +7,9 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use super::{
-    AdjustError, Adjustment, DayRow, Measure, Options, PageDayRow, Prune, Reason, RowKey, Scope, Sequence,
-    Store,
-};
+use super::{AdjustError, Adjustment, DayRow, Options, PageDayRow, Prune, Reason, Scope, Sequence, Store};
 use crate::details::{Details, Dimension, OTHER, Traits};
-use crate::rows::{DayVisitors, RowChanges, SiteChanges};
+use crate::rows::{DayVisitors, RowChanges, RowKey, SiteChanges};
 use crate::words::{Day, Figure, PagePath, SiteId, StreamId, Tally, UnixMillis};
 
 const PAGES_PER_SITE: u32 = 3;
@@ -64,12 +61,11 @@ impl Sums {
         self.sequence = sequence;
     }
 
-    fn values(&self) -> Vec<(Measure, u64)> {
-        let mut values = Vec::new();
-        for figure in [Figure::Views, Figure::Visits] {
-            values.push((Measure::Counted(figure), figure.of(self.counted)));
-            values.push((Measure::Added(figure), figure.of(self.added)));
-            values.push((Measure::Removed(figure), figure.of(self.removed)));
+    fn values(&self) -> Vec<u64> {
+        let of = [self.counted, self.added, self.removed].map(|tally| [tally.views, tally.visits]);
+        let mut values = of.concat();
+        while values.len() > 1 && values.last() == Some(&0) {
+            values.pop();
         }
         values
     }
@@ -175,20 +171,15 @@ impl SiteModel {
         true
     }
 
-    /// Every growing value that is not 0, with the last change of its row.
-    fn values(&self) -> Vec<(RowKey, u64, u64)> {
-        let of_total = self.total.values();
-        let mut values: Vec<_> =
-            of_total.into_iter().map(|(m, value)| (RowKey::Total(m), value, self.total.sequence)).collect();
+    /// The rows of totals, days and pages, with the last change of each.
+    fn values(&self) -> Vec<(RowKey, Vec<u64>, u64)> {
+        let mut values = vec![(RowKey::Total, self.total.values(), self.total.sequence)];
         for (day, (sums, _)) in &self.days {
-            let of_day = sums.values().into_iter();
-            values.extend(of_day.map(|(m, value)| (RowKey::Day(*day, m), value, sums.sequence)));
+            values.push((RowKey::Day(*day), sums.values(), sums.sequence));
         }
         for (path, sums) in &self.pages {
-            let of_page = sums.values().into_iter();
-            values.extend(of_page.map(|(m, value)| (RowKey::Page(path.clone(), m), value, sums.sequence)));
+            values.push((RowKey::Page(path.clone()), sums.values(), sums.sequence));
         }
-        values.retain(|(_, value, _)| *value > 0);
         values
     }
 
@@ -234,11 +225,13 @@ impl SiteModel {
     }
 
     fn check_changed_since(&self, store: &Store, id: &SiteId, since: Sequence) {
-        let changed = store.changed_since(id, since).expect("read");
-        let sortable = |(row, value, sequence): (RowKey, u64, u64)| (format!("{row:?}"), value, sequence);
+        let (changed, _) = store.changed_since(id, since).expect("read");
+        let sortable = |(row, values): (RowKey, Vec<u64>)| (format!("{row:?}"), values);
+        let sums = |row: &RowKey| matches!(row, RowKey::Total | RowKey::Day(_) | RowKey::Page(_));
         let changed: BTreeSet<_> =
-            changed.into_iter().map(|v| sortable((v.row, v.value, v.sequence.0))).collect();
+            changed.into_iter().filter(|v| sums(&v.row)).map(|v| sortable((v.row, v.values))).collect();
         let values = self.values().into_iter().filter(|(_, _, sequence)| *sequence > since.0);
+        let values = values.map(|(row, values, _)| (row, values));
         assert_eq!(changed, values.map(sortable).collect(), "since {since:?}");
     }
 }

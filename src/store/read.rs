@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, named_params};
 
 use super::{Sequence, Store, StoreError};
 use crate::details::Dimension;
-use crate::words::{Day, Figure, PagePath, SiteId, Tally, UnixMillis};
+use crate::words::{Day, PagePath, SiteId, Tally, UnixMillis};
 
 /// What is kept of a site as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,40 +58,6 @@ pub struct DetailDayRow {
     pub value: String,
     /// Its views, and the visits that a view of it opened.
     pub tally: Tally,
-}
-
-/// One of the growing values that a shown number is made of: counted plus added less removed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Measure {
-    /// Counted from beacons.
-    Counted(Figure),
-    /// Added by adjustments.
-    Added(Figure),
-    /// Taken away by adjustments.
-    Removed(Figure),
-}
-
-/// The name of a growing value of a site.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RowKey {
-    /// Of the total. Adjustments of a day are contained here too; the baseline of an old counter is
-    /// what the total has beyond all days.
-    Total(Measure),
-    /// Of one day.
-    Day(Day, Measure),
-    /// Of one page, all time.
-    Page(PagePath, Measure),
-}
-
-/// A growing value as it stands now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RowValue {
-    /// Which.
-    pub row: RowKey,
-    /// How much; never 0.
-    pub value: u64,
-    /// The last change of its row.
-    pub sequence: Sequence,
 }
 
 impl Store {
@@ -204,72 +170,6 @@ impl Store {
             connection.prepare_cached(include_str!("sql/read_sequence.sql"))?.query_row([], |row| row.get(0))
         })
     }
-
-    /// The growing values of every row of the site that changed after `since`: those of the total,
-    /// of days and of pages. A value of 0 is left out, for it never was anything else. Minutes,
-    /// visitors, peak, pages and details of single days are no growing values, or nobody's but this node's,
-    /// and are not among them.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn changed_since(&self, id: &SiteId, since: Sequence) -> Result<Vec<RowValue>, StoreError> {
-        self.read("read changed rows", |connection| {
-            let mut values = Vec::new();
-            for (kind, sql) in CHANGED {
-                let mut statement = connection.prepare_cached(sql)?;
-                let mut rows = statement.query(named_params! { ":id": id, ":since": since })?;
-                while let Some(row) = rows.next()? {
-                    push_values(&mut values, *kind, row)?;
-                }
-            }
-            Ok(values)
-        })
-    }
-}
-
-#[derive(Clone, Copy)]
-enum RowKind {
-    Total,
-    Day,
-    Page,
-}
-
-const CHANGED: &[(RowKind, &str)] = &[
-    (RowKind::Total, include_str!("sql/read_total_changed.sql")),
-    (RowKind::Day, include_str!("sql/read_days_changed.sql")),
-    (RowKind::Page, include_str!("sql/read_pages_changed.sql")),
-];
-
-/// The measures of a total, a day or a page, in the order of the columns behind the sequence.
-const MEASURES: [Measure; 6] = [
-    Measure::Counted(Figure::Views),
-    Measure::Counted(Figure::Visits),
-    Measure::Added(Figure::Views),
-    Measure::Added(Figure::Visits),
-    Measure::Removed(Figure::Views),
-    Measure::Removed(Figure::Visits),
-];
-
-fn push_values(values: &mut Vec<RowValue>, kind: RowKind, row: &Row<'_>) -> rusqlite::Result<()> {
-    let sequence = row.get(0)?;
-    let keys: Vec<RowKey> = match kind {
-        RowKind::Total => MEASURES.map(RowKey::Total).into(),
-        RowKind::Day => {
-            let day = row.get(1 + MEASURES.len())?;
-            MEASURES.map(|measure| RowKey::Day(day, measure)).into()
-        }
-        RowKind::Page => {
-            let path: PagePath = row.get(1 + MEASURES.len())?;
-            MEASURES.map(|measure| RowKey::Page(path.clone(), measure)).into()
-        }
-    };
-    for (place, key) in keys.into_iter().enumerate() {
-        let value = row.get(1 + place)?;
-        if value > 0 {
-            values.push(RowValue { row: key, value, sequence });
-        }
-    }
-    Ok(())
 }
 
 /// Every row of a query.
@@ -303,10 +203,11 @@ fn site_row(row: &Row<'_>) -> rusqlite::Result<SiteRow> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::Figure;
     use std::num::NonZeroI64;
 
     use crate::details::{Country, Details, Traits};
-    use crate::rows::{Addition, DayVisitors, RowChanges};
+    use crate::rows::{Addition, DayVisitors, RowChanges, RowKey};
     use crate::store::model::{options, site};
     use crate::store::{Adjustment, Reason, Scope};
 
@@ -374,19 +275,23 @@ mod tests {
     }
 
     #[test]
-    fn what_changed_is_named_by_row_and_measure() {
+    fn what_changed_is_named_by_row_with_all_its_values() {
         with_store(|store| {
-            let changed = store.changed_since(&site("vks"), Sequence(1)).expect("read");
-            let visits = Measure::Removed(Figure::Visits);
-            let of = |row: &RowKey| changed.iter().find(|value| value.row == *row).map(|value| value.value);
-            assert_eq!(of(&RowKey::Total(visits)), Some(1));
-            assert_eq!(of(&RowKey::Day(DAY, visits)), Some(1));
-            assert_eq!(of(&RowKey::Day(DAY, Measure::Counted(Figure::Visits))), Some(2));
-            assert_eq!(of(&RowKey::Day(DAY, Measure::Added(Figure::Visits))), None);
-            assert!(changed.iter().all(|value| value.sequence == Sequence(2) && value.value > 0));
-            assert!(!changed.iter().any(|value| matches!(value.row, RowKey::Page(..))));
-            assert_eq!(store.changed_since(&site("vks"), Sequence(2)).expect("read"), []);
-            assert_eq!(store.changed_since(&site("other"), Sequence(0)).expect("read"), []);
+            let (changed, reach) = store.changed_since(&site("vks"), Sequence(1)).expect("read");
+            let of =
+                |row: &RowKey| changed.iter().find(|value| value.row == *row).map(|value| &value.values[..]);
+            assert_eq!(reach, Sequence(2));
+            assert_eq!(of(&RowKey::Total), Some(&[3, 2, 0, 0, 0, 1][..]));
+            assert_eq!(of(&RowKey::Day(DAY)), Some(&[3, 2, 0, 0, 0, 1][..]));
+            assert_eq!(of(&RowKey::Page(PagePath::from_folded("/tin-tuc"))), None);
+            let (all, _) = store.changed_since(&site("vks"), Sequence(0)).expect("read");
+            let names: Vec<_> = all.iter().map(|value| value.row.name()).collect();
+            assert_eq!(
+                names,
+                ["t", "d:2026-11-22", "m:29923200", "p:/tin-tuc", "^peak", "p:/tin-tuc", "country:VN"]
+            );
+            assert_eq!(store.changed_since(&site("vks"), Sequence(2)).expect("read").0, []);
+            assert_eq!(store.changed_since(&site("other"), Sequence(0)).expect("read").0, []);
         });
     }
 

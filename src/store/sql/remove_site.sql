@@ -1,3 +1,4 @@
+DELETE FROM others WHERE site = :site;
 DELETE FROM adjustment WHERE site = :site;
 DELETE FROM sketch WHERE site = :site;
 DELETE FROM import_sketch WHERE site = :site;

@@ -1,0 +1,148 @@
+-- merge.lua: one node's values of one site go in, what others changed comes out.
+--
+-- KEYS  1 meta (hash: version, minutes)     what the site's changes are numbered by
+--       2 sums (hash: row -> values)        the sum over all nodes
+--       3 own (hash: row -> values, #...)   what this node sent, and up to which of its sequences
+--       4 changed (zset: row by version)    which row changed when
+--       5 here, 6 idle (zset)               who is online: see touch.lua
+--       7.. pairs of sums and own of a day's details, which no footer shows
+-- ARGV  1 base      the sequence that the node knows to be acknowledged
+--       2 top       the node's present sequence
+--       3 mark      the sequence that this message completes
+--       4 since     the version up to which the node knows the sums; -1: it does not ask
+--       5 limit     rows of others to answer with, at most
+--       6 minutes   minute rows before this one are dropped
+--       7 online    whoever was here at this moment or later is online
+--       8.. triples: pair (0 the site, 1 the first pair of details, ...), row, values
+--
+-- Values are whole numbers in a row, and each only grows: a lower one is old and changes nothing, so a
+-- message may be lost, doubled or late. A row that begins with "^" is a maximum instead of a sum.
+-- Everything is checked before the first write, for a script that fails keeps what it wrote.
+
+local SETS = { [4] = true, [5] = true, [6] = true }
+for place, key in ipairs(KEYS) do
+  local found = redis.call('TYPE', key).ok
+  if found ~= 'none' and found ~= (SETS[place] and 'zset' or 'hash') then
+    return { 'TYPE', key, found }
+  end
+end
+
+local meta, sums, own, changed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local base, top, mark = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local since, limit, minutes = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+
+local held = tonumber(redis.call('HGET', own, '#sequence') or 0)
+if held < base then return { 'BEHIND', held } end
+if held > top then return { 'AHEAD', held } end
+
+local function split(text)
+  local values = {}
+  for value in string.gmatch(text or '', '%d+') do values[#values + 1] = tonumber(value) end
+  return values
+end
+
+local function join(values)
+  local text = {}
+  for place, value in ipairs(values) do text[place] = string.format('%.0f', value) end
+  return table.concat(text, ' ')
+end
+
+-- Takes what `is` has more than `was`, and adds it to `all`. Says whether there was any.
+local function grow(was, is, all)
+  local grew = false
+  for place, value in ipairs(is) do
+    was[place], all[place] = was[place] or 0, all[place] or 0
+    if value > was[place] then
+      all[place] = all[place] + value - was[place]
+      was[place] = value
+      grew = true
+    end
+  end
+  return grew
+end
+
+-- What others changed, before this message changes anything.
+local names, newest = {}, tonumber(redis.call('HGET', meta, 'version') or 0)
+local more = 0
+if since >= 0 then
+  local rows = redis.call('ZRANGEBYSCORE', changed, '(' .. string.format('%.0f', since), '+inf',
+    'WITHSCORES', 'LIMIT', 0, limit)
+  for place = 1, #rows, 2 do names[#names + 1] = rows[place] end
+  if #names == limit then more, since = 1, tonumber(rows[#rows]) end
+end
+
+-- Minutes that no window shows any more. A node drops its own of them, and the first to come the sums.
+local function drop_minutes(hash, field, of_sums)
+  local from = tonumber(redis.call('HGET', of_sums and meta or hash, field) or minutes)
+  local to = math.min(minutes, from + 500)
+  local old = {}
+  for minute = from, to - 1 do old[#old + 1] = string.format('m:%.0f', minute) end
+  if #old > 0 then
+    redis.call('HDEL', hash, unpack(old))
+    if of_sums then redis.call('ZREM', changed, unpack(old)) end
+  end
+  redis.call('HSET', of_sums and meta or hash, field, string.format('%.0f', to))
+end
+
+-- What this message brings, by pair of hashes.
+local pairs_of = {}
+for place = 8, #ARGV, 3 do
+  local pair, row = tonumber(ARGV[place]), ARGV[place + 1]
+  local minute = tonumber(string.match(row, '^m:(%d+)$') or minutes)
+  if minute >= minutes then
+    pairs_of[pair] = pairs_of[pair] or { rows = {}, values = {} }
+    table.insert(pairs_of[pair].rows, row)
+    table.insert(pairs_of[pair].values, ARGV[place + 2])
+  end
+end
+
+local clock = redis.call('TIME')
+local version = math.max(newest, tonumber(clock[1]) * 1000000 + tonumber(clock[2]))
+for pair, message in pairs(pairs_of) do
+  local sums_key = pair == 0 and sums or KEYS[5 + 2 * pair]
+  local own_key = pair == 0 and own or KEYS[6 + 2 * pair]
+  local was = redis.call('HMGET', own_key, unpack(message.rows))
+  local all = redis.call('HMGET', sums_key, unpack(message.rows))
+  local to_own, to_sums, to_changed = {}, {}, {}
+  for place, row in ipairs(message.rows) do
+    local mine, is, sum = split(was[place]), split(message.values[place]), split(all[place])
+    local grew
+    if string.sub(row, 1, 1) == '^' then
+      grew = is[1] > (sum[1] or 0)
+      if grew then mine, sum = is, is end
+    else
+      grew = grow(mine, is, sum)
+    end
+    if grew then
+      version = version + 1
+      to_own[#to_own + 1] = row
+      to_own[#to_own + 1] = join(mine)
+      to_sums[#to_sums + 1] = row
+      to_sums[#to_sums + 1] = join(sum)
+      to_changed[#to_changed + 1] = string.format('%.0f', version)
+      to_changed[#to_changed + 1] = row
+    end
+  end
+  if #to_own > 0 then
+    redis.call('HSET', own_key, unpack(to_own))
+    redis.call('HSET', sums_key, unpack(to_sums))
+    if pair == 0 then
+      redis.call('ZADD', changed, unpack(to_changed))
+      redis.call('HSET', meta, 'version', string.format('%.0f', version))
+      newest = version
+    end
+  end
+end
+if mark > held then redis.call('HSET', own, '#sequence', string.format('%.0f', mark)) end
+if tonumber(redis.call('HGET', meta, 'minutes') or 0) < minutes then drop_minutes(sums, 'minutes', true) end
+if tonumber(redis.call('HGET', own, '#minutes') or 0) < minutes then drop_minutes(own, '#minutes', false) end
+
+local online = redis.call('ZCOUNT', KEYS[5], ARGV[7], '+inf') + redis.call('ZCOUNT', KEYS[6], ARGV[7], '+inf')
+local theirs, mine = {}, {}
+if #names > 0 then
+  theirs = redis.call('HMGET', sums, unpack(names))
+  mine = redis.call('HMGET', own, unpack(names))
+  for place = 1, #names do theirs[place], mine[place] = theirs[place] or '', mine[place] or '' end
+end
+if more == 0 and since >= 0 then since = newest end
+return { 'OK', math.max(held, mark), string.format('%.0f', since), more, online, names, theirs, mine }

@@ -1,0 +1,180 @@
+-- touch.lua: who was here, and whether a visit opened.
+--
+-- KEYS  1 here (zset)   visitors in a visit, by the moment from which the online window runs: that of the
+--                       last view or ping, or less after a leave
+--       2 left (zset)   visitors whose last beacon was a leave, by its moment; the fraction of the score,
+--                       in 4096ths, is how many seconds before it the page had its last beacon (4095: another
+--                       tab was still open)
+--       3 idle (zset)   visitors online without a visit, by their last ping
+--       4 open (hash)   visit -> moment, for visits that this node was told it opened and has not stored yet
+-- ARGV  1 settled       a number that rises when the node has stored what it was told before
+--       2 visit window, 3 online window, both in milliseconds
+--       4 cut           nobody asks for a visit that ended before this moment
+--       5 seconds that the sets live untouched
+--       6 the touches, 45 bytes each: visitor (8), the day before's id (8), first, last and leave moment
+--         (doubles), milliseconds since the left page's last beacon (u32), flags
+--
+-- Answers a character a touch: "1" when it opened a visit. A touch that is asked about again, because the
+-- answer was lost or the node died, gets the same answer until the node says that it is settled.
+
+local KINDS = { 'zset', 'zset', 'zset', 'hash' }
+for place, key in ipairs(KEYS) do
+  local found = redis.call('TYPE', key).ok
+  if found ~= 'none' and found ~= KINDS[place] then return { 'TYPE', key, found } end
+end
+
+local here, left, idle, open = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local visit_window, online_window, cut = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local VIEW, KNOWN, PREVIOUS, LAST, LEAVE = 1, 2, 4, 8, 16
+local GRACE, SLACK, OTHER_TAB = 15000, 1000, 4095
+
+local touches, asked, order = {}, {}, {}
+local function ask(id)
+  if not asked[id] then
+    asked[id] = {}
+    order[#order + 1] = id
+  end
+end
+local place = 1
+while place <= #ARGV[6] do
+  local touch = {}
+  touch.visitor, touch.previous, touch.first, touch.last, touch.leave, touch.since, touch.flags, place =
+    struct.unpack('<c8c8dddI4B', ARGV[6], place)
+  touches[#touches + 1] = touch
+  ask(touch.visitor)
+  if bit.band(touch.flags, PREVIOUS) ~= 0 then ask(touch.previous) end
+end
+
+local settled = tonumber(redis.call('HGET', open, '#') or -1)
+if tonumber(ARGV[1]) > settled then
+  redis.call('DEL', open)
+  redis.call('HSET', open, '#', ARGV[1])
+end
+
+if #order > 0 then
+  local at = redis.call('ZMSCORE', here, unpack(order))
+  local leaves = redis.call('ZMSCORE', left, unpack(order))
+  local pings = redis.call('ZMSCORE', idle, unpack(order))
+  local opened = redis.call('HMGET', open, unpack(order))
+  for n, id in ipairs(order) do
+    local known = asked[id]
+    known.here, known.left = tonumber(at[n] or nil), tonumber(leaves[n] or nil)
+    known.idle, known.opened = tonumber(pings[n] or nil), tonumber(opened[n] or nil)
+    known.was_here, known.was_left, known.was_idle = known.here, known.left, known.idle
+    known.was_opened = known.opened
+  end
+end
+
+local function later(a, b)
+  if not a then return b end
+  if not b then return a end
+  return math.max(a, b)
+end
+
+-- The person's sets under yesterday's id become those under today's.
+local function carry(from, to)
+  to.here, to.left, to.idle = later(to.here, from.here), later(to.left, from.left), later(to.idle, from.idle)
+  if to.here then to.idle = nil end
+  from.here, from.left, from.idle = nil, nil, nil
+end
+
+-- A view or ping of somebody in a visit. One that comes late, after a leave that was later, only counts if it
+-- is of another page than the one that was left.
+local function stay(known, last)
+  local leave = known.left and math.floor(known.left)
+  if not leave or last >= leave then
+    known.here, known.left = later(known.here, last), nil
+    return
+  end
+  local since = (known.left - leave) * 4096
+  if since ~= OTHER_TAB and math.floor(last / 1000) * 1000 > leave - since * 1000 + SLACK then
+    known.here, known.left = later(known.here, last), leave + OTHER_TAB / 4096
+  end
+  known.here = known.here or last
+end
+
+local function go(known, leave, since)
+  local last = known.here or known.idle
+  if not last then return end
+  local is_last_page = math.floor(last / 1000) * 1000 <= leave - since + SLACK
+  if is_last_page then last = math.min(last, leave + GRACE - online_window) end
+  if known.here then
+    local seconds = is_last_page and math.min(math.floor(since / 1000), OTHER_TAB - 1) or OTHER_TAB
+    known.here = last
+    known.left = later(known.left and math.floor(known.left), leave) + seconds / 4096
+  else
+    known.idle = last
+  end
+end
+
+local answers = {}
+for n, touch in ipairs(touches) do
+  local known, flags = asked[touch.visitor], touch.flags
+  if bit.band(flags, PREVIOUS) ~= 0 then carry(asked[touch.previous], known) end
+  local seen = known.here and math.max(known.here, math.floor(known.left or 0))
+  if seen and touch.first - seen > visit_window then known.here, known.left, seen = nil, nil, nil end
+  local answer = '0'
+  if bit.band(flags, VIEW) ~= 0 and bit.band(flags, KNOWN) == 0 then
+    if known.opened == touch.first then
+      answer = '1'
+    elseif not seen then
+      answer, known.opened = '1', touch.first
+    end
+  end
+  local in_visit = seen or bit.band(flags, VIEW + KNOWN) ~= 0
+  if in_visit then
+    if bit.band(flags, LAST) ~= 0 then stay(known, touch.last) end
+    known.here, known.idle = known.here or touch.first, nil
+  elseif bit.band(flags, LAST) ~= 0 then
+    known.idle = later(known.idle, touch.last)
+  end
+  if bit.band(flags, LEAVE) ~= 0 then go(known, touch.leave, touch.since) end
+  answers[n] = answer
+end
+
+local function exact(score)
+  return string.format('%.17g', score)
+end
+local function write(set, now, was)
+  local put, gone = {}, {}
+  for _, id in ipairs(order) do
+    local known = asked[id]
+    if known[now] and known[now] ~= known[was] then
+      put[#put + 1] = exact(known[now])
+      put[#put + 1] = id
+    elseif known[was] and not known[now] then
+      gone[#gone + 1] = id
+    end
+  end
+  if #put > 0 then
+    redis.call('ZADD', set, unpack(put))
+    redis.call('EXPIRE', set, ARGV[5])
+  end
+  if #gone > 0 then redis.call('ZREM', set, unpack(gone)) end
+end
+write(here, 'here', 'was_here')
+write(left, 'left', 'was_left')
+write(idle, 'idle', 'was_idle')
+local visits = {}
+for _, id in ipairs(order) do
+  local known = asked[id]
+  if known.opened and known.opened ~= known.was_opened then
+    visits[#visits + 1] = id
+    visits[#visits + 1] = exact(known.opened)
+  end
+end
+if #visits > 0 then redis.call('HSET', open, unpack(visits)) end
+redis.call('EXPIRE', open, ARGV[5])
+
+-- In small steps, so that a crowd that ends at once does not hold anybody up.
+local function forget(set, before)
+  local many = redis.call('ZCOUNT', set, '-inf', '(' .. exact(before))
+  if many > 0 then redis.call('ZREMRANGEBYRANK', set, 0, math.min(many, 1000) - 1) end
+end
+if cut > 0 then
+  -- A leave takes somebody offline without ending the visit.
+  forget(here, cut - online_window)
+  forget(left, cut)
+  forget(idle, cut)
+end
+return { 'OK', table.concat(answers), settled }

@@ -1,0 +1,2 @@
+DELETE FROM others
+WHERE site = :site AND row >= 'm:' AND row < :before

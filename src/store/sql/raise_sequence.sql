@@ -1,0 +1,1 @@
+UPDATE meta SET value = max(value, :to) WHERE name = 'sequence'

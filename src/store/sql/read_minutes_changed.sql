@@ -1,0 +1,3 @@
+SELECT views, visits, minute
+FROM minute
+WHERE site = (SELECT number FROM site WHERE id = :id) AND sequence > :since

@@ -1,0 +1,3 @@
+SELECT row, "values"
+FROM others
+WHERE site = (SELECT number FROM site WHERE id = :id)
