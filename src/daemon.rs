@@ -22,10 +22,11 @@ use crate::clock::Clock;
 use crate::config::{Config, Problems};
 use crate::control;
 use crate::count::Counts;
+use crate::fleet::{self, Fleet, FleetError, Home, Identity, IdentityError};
 use crate::fold::{Fold, FoldError, Folded};
 use crate::guard::{Guard, Reason};
 use crate::journal::{Ack, Disk, Found, Journal, OpenError, Reading, RealDisk, merge};
-use crate::keeper::{Keeper, Order, OrderError, keep_salts};
+use crate::keeper::{Keeper, Order, OrderError, decide_with, keep_salts};
 use crate::metrics::Metrics;
 use crate::salt::{SaltError, Salts, imported_file, random};
 use crate::store::{self, Store, StoreError};
@@ -35,6 +36,8 @@ use crate::words::Record;
 
 /// How often files and workers are looked at.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long a start waits for the fleet's shared store; a lease that a dead process left behind lasts nearly as long.
+const MEETING: Duration = Duration::from_secs(20);
 /// A worker whose loop has not turned for this long is stuck, in a write most likely.
 const STALLED_MS: u64 = 5_000;
 
@@ -75,6 +78,12 @@ pub enum DaemonError {
     /// A site could not be put in service.
     #[error(transparent)]
     Place(#[from] OrderError),
+    /// This machine may not take part in the fleet.
+    #[error(transparent)]
+    Fleet(#[from] FleetError),
+    /// The node's name cannot be had.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// The header of client addresses is none.
     #[error(transparent)]
     Visitors(#[from] VisitorsError),
@@ -153,8 +162,13 @@ pub fn database(state: &Path) -> PathBuf {
 ///
 /// # Errors
 /// When journal or store cannot be opened.
-pub fn open_kept(config: &Config, lock: File, disk: Arc<dyn Disk>) -> Result<Kept, DaemonError> {
-    let store = Store::open(&store::Options {
+pub fn open_kept(
+    config: &Config,
+    lock: File,
+    disk: Arc<dyn Disk>,
+    fleet: Option<&Fleet>,
+) -> Result<Kept, DaemonError> {
+    let mut store = Store::open(&store::Options {
         path: database(&config.state_directory),
         synchronous_full: config.journal.ack == Ack::Synced,
         pages_per_site: config.count.pages_per_site,
@@ -164,7 +178,21 @@ pub fn open_kept(config: &Config, lock: File, disk: Arc<dyn Disk>) -> Result<Kep
     for (path, offset, bytes) in &found.cut {
         tracing::warn!(path = %path.display(), offset, bytes, "a torn end of the journal was cut off; no answered beacon was in it");
     }
-    let (fold, folded) = Fold::open(config.fold, config.count.visit_window_ms, Arc::clone(&journal), store)?;
+    let (options, window, streams) = (config.fold, config.count.visit_window_ms, Arc::clone(&journal));
+    let (fold, folded) = match fleet {
+        None => {
+            // A command that finds the daemon of a fleet stopped leaves what others counted.
+            if config.fleet.is_none() {
+                store.forget_others()?;
+            }
+            Fold::open(options, window, streams, store)?
+        }
+        Some(fleet) => {
+            store.prepare_sharing()?;
+            fleet.meet(&mut store, MEETING)?;
+            Fold::open_together(options, window, streams, store, decide_with(fleet))?
+        }
+    };
     Ok(Kept { journal, fold, found, folded, lock })
 }
 
@@ -173,7 +201,7 @@ pub fn open_kept(config: &Config, lock: File, disk: Arc<dyn Disk>) -> Result<Kep
 /// # Errors
 /// When the directory is in use, or journal or store cannot be opened.
 pub fn open_stopped(config: &Config) -> Result<Kept, DaemonError> {
-    open_kept(config, lock(&config.state_directory)?, Arc::new(RealDisk))
+    open_kept(config, lock(&config.state_directory)?, Arc::new(RealDisk), None)
 }
 
 /// Reads the configuration again.
@@ -215,17 +243,21 @@ impl Daemon {
             .iter()
             .map(|address| web::bind(*address))
             .collect::<Result<Vec<_>, _>>()?;
-        let kept = open_kept(&config, lock, Arc::new(RealDisk))?;
+        let fleet = join_fleet(&config, &clock)?;
+        let kept = open_kept(&config, lock, Arc::new(RealDisk), fleet.as_ref().map(|(fleet, _)| fleet))?;
         clock_after(&clock, &kept.found);
         tell_left_over(&kept.folded);
         let workers: Vec<Arc<Worker>> = (0..count).map(|_| Arc::default()).collect();
-        let (keeper, lock) = open_rooms(&config, clock, kept, &workers)?;
+        let (keeper, lock) = open_rooms(&config, clock, kept, &workers, fleet)?;
         let rooms = Arc::clone(&keeper.rooms);
         let first = |shared: &Vec<std::net::TcpListener>| shared.first()?.local_addr().ok();
         let public = listeners.iter().filter_map(first).collect();
         let (stop, stopped) = watch::channel(false);
         let journal = Arc::clone(&keeper.journal);
         let (orders, taken) = mpsc::channel();
+        if let Some(fleet) = &keeper.fleet {
+            serve_fleet(fleet, &config, orders.clone())?;
+        }
         let keeper = spawn("keeper", move || keeper.run(&taken))?;
         let workers = spawn_workers(&rooms, &journal, workers, listeners, &stopped)?;
         rooms.state.serving.store(true, Ordering::Release);
@@ -431,22 +463,28 @@ fn open_rooms(
     clock: Clock,
     kept: Kept,
     workers: &[Arc<Worker>],
+    fleet: Option<(Fleet, Arc<Salts>)>,
 ) -> Result<(Keeper, File), DaemonError> {
     let now = clock.now();
     let reasons: Vec<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
     let metrics = Arc::new(Metrics::new(&reasons, &web::protocols(), env!("CARGO_PKG_VERSION")));
     let visitors = Visitors::new(&config.visitor, random()?)?;
-    let salts = Arc::new(Salts::open(config.state_directory.join("salts"))?);
+    let (fleet, salts) = match fleet {
+        Some((fleet, salts)) => (Some(fleet), salts),
+        None => (None, Arc::new(Salts::open(config.state_directory.join("salts"))?)),
+    };
     let imported = Salts::open(imported_file(&config.state_directory))?;
     let oldest = now.minus(config.count.visit_window_ms.max(longest_online_window(config)));
     let counts = Arc::new(Counts::new(config.count, oldest));
     let guard = Guard::new(&config.guard);
     let rooms = Rooms::new(config.web.clone(), clock, (visitors, guard), counts, salts, metrics);
     rooms.set_sites(rooms.sites().replaced_by(config.sites.clone()));
-    let interval = Duration::from_millis(config.fold.interval_ms);
+    let fold_ms = config.fold.interval_ms;
+    let interval_ms = config.fleet.as_ref().map_or(fold_ms, |fleet| fleet.interval_ms.min(fold_ms));
+    let interval = Duration::from_millis(interval_ms);
     let Kept { journal, fold, lock, .. } = kept;
     let rooms = Arc::new(rooms);
-    let mut keeper = Keeper { fold, journal, rooms, workers: workers.to_vec(), imported, interval };
+    let mut keeper = Keeper { fold, journal, rooms, workers: workers.to_vec(), imported, interval, fleet };
     let placed: Vec<_> = keeper.rooms.sites().iter().cloned().collect();
     keeper.place(&placed)?;
     for site in &config.sites {
@@ -456,6 +494,31 @@ fn open_rooms(
     keep_salts(&keeper.rooms, now)?;
     reloaded(&keeper.rooms);
     Ok((keeper, lock))
+}
+
+/// Starts this machine's part in a fleet, if there is one. The salts that it shares begin with those that the
+/// machine had alone.
+fn join_fleet(config: &Config, clock: &Clock) -> Result<Option<(Fleet, Arc<Salts>)>, DaemonError> {
+    let Some(options) = &config.fleet else { return Ok(None) };
+    let state = &config.state_directory;
+    let identity = Identity::open(state)?;
+    let path = fleet::salts_file(state);
+    let is_new = !path.exists();
+    let salts = Arc::new(Salts::open(path)?);
+    if is_new {
+        Salts::open(state.join("salts"))?.copy_to(&salts)?;
+    }
+    let fleet = Fleet::start(options.clone(), identity, clock.clone(), Arc::clone(&salts))?;
+    Ok(Some((fleet, salts)))
+}
+
+/// Lets the fleet read the store and write to the keeper.
+fn serve_fleet(fleet: &Fleet, config: &Config, orders: mpsc::Sender<Order>) -> Result<(), DaemonError> {
+    let store = Store::open_read_only(&database(&config.state_directory))?;
+    // A keeper that is gone ends the process.
+    let letters = Box::new(move |letter| drop(orders.send(Order::Fleet(letter))));
+    fleet.serve(Home { store, letters });
+    Ok(())
 }
 
 fn longest_online_window(config: &Config) -> u64 {

@@ -327,6 +327,12 @@ impl Fold {
         &mut self.store
     }
 
+    /// The store's last transaction.
+    #[must_use]
+    pub fn settled(&self) -> Sequence {
+        self.state.settled
+    }
+
     /// Records that are folded and not stored yet, because the store refuses.
     #[must_use]
     pub fn unstored(&self) -> u64 {

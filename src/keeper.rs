@@ -4,6 +4,8 @@
 //! hands are ever on the store. An order that fails is answered with the reason; a fold that fails
 //! is tried again and shows in log, metrics and readiness.
 
+mod letters;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -14,7 +16,10 @@ use std::time::{Duration, Instant};
 use jiff::civil::Weekday;
 use tokio::sync::oneshot;
 
+pub use letters::{decide_with, terms};
+
 use crate::count::Kept;
+use crate::fleet::{Fleet, Letter};
 use crate::fold::{Fold, FoldError};
 use crate::import::{Begun, DaySalt, Desk, DeskError, Finished, OwnDesk};
 use crate::journal::Journal;
@@ -33,6 +38,8 @@ const TIDY_MS: u64 = 10_000;
 const COMPLAINT_MS: u64 = 60_000;
 /// Minutes of the longest window.
 const MINUTES_SHOWN: u64 = 24 * 60;
+/// What others counted in minutes before these is not kept.
+const MINUTES_KEPT: u64 = MINUTES_SHOWN + 60;
 
 /// Where the answer to an order goes.
 pub type Answer<T> = oneshot::Sender<Result<T, OrderError>>;
@@ -59,6 +66,8 @@ pub enum Order {
     ImportBatch(Box<ImportBatch>, Answer<Option<UnixMillis>>),
     /// End the imported days of a site, or of all.
     ImportFinish(Option<SiteId>, Answer<Finished>),
+    /// Read what the fleet writes.
+    Fleet(Letter),
     /// Fold for the last time and end; the workers have stopped.
     Stop,
 }
@@ -100,6 +109,8 @@ pub struct Keeper {
     pub imported: Salts,
     /// How often to fold.
     pub interval: Duration,
+    /// The machines that share one count with this one.
+    pub fleet: Option<Fleet>,
 }
 
 #[derive(Default)]
@@ -153,6 +164,12 @@ impl Keeper {
         let folded = self.fold.run(cuts, &self.rooms.counts, now);
         timer.observe_duration();
         self.show_kept();
+        if let Some(fleet) = &self.fleet {
+            if folded.is_ok() {
+                fleet.folded(now);
+            }
+            self.rooms.state.show_fleet(fleet.metrics(), fleet.degraded(now));
+        }
         folded.map(drop)
     }
 
@@ -203,6 +220,7 @@ impl Keeper {
             Order::ImportFinish(site, answer) => {
                 drop(answer.send(self.at_desk(|desk| desk.finish(site.as_ref()))));
             }
+            Order::Fleet(letter) => self.read_letter(letter),
             Order::Stop => {}
         }
     }
@@ -242,7 +260,14 @@ impl Keeper {
             let (store, counts) = (self.fold.store(), &self.rooms.counts);
             let in_service = counts.local_day(placed.number, now).is_some();
             let read = if in_service { kept_days } else { kept };
-            counts.place(placed, &read(store, &placed.site, now)?, now);
+            let mut kept = read(store, &placed.site, now)?;
+            if self.fleet.is_some() {
+                kept = letters::with_others(store, &placed.site, kept, now)?;
+            }
+            counts.place(placed, &kept, now);
+        }
+        if let Some(fleet) = &self.fleet {
+            fleet.set_sites(terms(sites.iter()));
         }
         Ok(())
     }
@@ -352,6 +377,8 @@ pub fn keep_salts(rooms: &Rooms, now: UnixMillis) -> Result<(), crate::salt::Sal
     let lately = |local: &LocalDay| now.since(local.from) < rooms.counts.visit_window_ms();
     let oldest =
         locals.iter().map(|local| if lately(local) { local.day.previous() } else { local.day }).min();
+    // In a fleet salts are made together; here they are only forgotten.
+    let wanted = if rooms.counts.is_together() { Vec::new() } else { wanted };
     rooms.salts.keep(&wanted, oldest.unwrap_or(Day(0))).map(drop)
 }
 

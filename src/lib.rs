@@ -48,6 +48,7 @@ pub mod control;
 pub mod count;
 pub mod daemon;
 pub mod details;
+pub mod fleet;
 pub mod fold;
 pub mod guard;
 pub mod import;

@@ -87,6 +87,30 @@ impl Salts {
         Ok(self.of(day).expect("was made or found above, and nobody forgets single days meanwhile"))
     }
 
+    /// Takes the salt of a day from others, in the place of an own one.
+    ///
+    /// # Errors
+    /// When the file cannot be replaced; then nothing changed.
+    pub fn adopt(&self, day: Day, salt: Salt) -> Result<(), SaltError> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.days.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut days = before.clone();
+        days.insert(day, salt);
+        self.replace(&before, days).map(drop)
+    }
+
+    /// Hands every salt to another file that has none of that day.
+    ///
+    /// # Errors
+    /// When that file cannot be replaced.
+    pub fn copy_to(&self, other: &Salts) -> Result<(), SaltError> {
+        let days = self.days.read().unwrap_or_else(PoisonError::into_inner).clone();
+        for (day, salt) in days.into_iter().filter(|(day, _)| other.of(*day).is_none()) {
+            other.adopt(day, salt)?;
+        }
+        Ok(())
+    }
+
     /// Forgets the days that are not among `needed`. Returns how many.
     ///
     /// # Errors

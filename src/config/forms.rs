@@ -14,6 +14,7 @@ use jiff::tz::TimeZone;
 
 use super::problem::Wrong;
 use super::shape::{Surroundings, choice};
+use crate::fleet::Address;
 use crate::sites::LanguageChoice;
 use crate::visitor::Countries;
 
@@ -214,6 +215,23 @@ pub(super) fn path(text: &str, around: &Surroundings<'_>) -> Result<Option<PathB
         return Err(Wrong::new("holds a NUL"));
     }
     Ok(Some(text).filter(|text| !text.is_empty()).map(|text| around.folder.join(text)))
+}
+
+/// Where a fleet shares its count; nothing is this machine alone.
+pub(super) fn shared_store(text: &str) -> Result<Option<Address>, Wrong> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    Address::parse(text).map(Some).map_err(|error| Wrong::new(error.to_string()))
+}
+
+/// What the names of all keys in the shared store begin with. Braces would change a key's slot.
+pub(super) fn prefix(text: &str) -> Result<String, Wrong> {
+    let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if (1..=64).contains(&text.len()) && text.bytes().all(good) {
+        return Ok(text.to_owned());
+    }
+    Err(Wrong::new("is empty, longer than 64, or holds another character"))
 }
 
 /// A zone of the IANA database.

@@ -4,6 +4,7 @@
 //! keeps the file and the lists equal.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
@@ -13,7 +14,7 @@ use super::shape::{DAY, HOUR, Key, MIB, MINUTE, SECOND, Shape, TIB, choice, days
 use crate::journal::Ack;
 use crate::sites::{Identity, LanguageChoice, Site};
 use crate::words::{Figure, SiteId};
-use crate::{count, fold, guard, journal, visitor, web};
+use crate::{count, fleet, fold, guard, journal, visitor, web};
 
 /// What the keys outside of sites say, while it is put together.
 pub(super) struct Settings {
@@ -26,10 +27,44 @@ pub(super) struct Settings {
     pub(super) details_per_day: u32,
     /// The file that `visitor.countries` was read from.
     pub(super) country_database: Option<PathBuf>,
+    pub(super) fleet: FleetSettings,
     /// `None`: to be found in the environment.
     pub(super) state_directory: Option<PathBuf>,
     /// `None`: sites are in the configuration file alone.
     pub(super) site_directory: Option<PathBuf>,
+}
+
+/// What makes a machine one of a fleet.
+#[derive(Default)]
+pub(super) struct FleetSettings {
+    pub(super) address: Option<fleet::Address>,
+    pub(super) user: String,
+    pub(super) password_file: Option<PathBuf>,
+    pub(super) ca_file: Option<PathBuf>,
+    pub(super) prefix: String,
+    pub(super) interval_ms: u64,
+    pub(super) timeout_ms: u64,
+    pub(super) allow_eviction: bool,
+}
+
+impl FleetSettings {
+    /// What a fleet is told; `None` for a machine alone.
+    pub(super) fn options(self, visit_window_ms: u64) -> Option<fleet::Options> {
+        let access = fleet::Access {
+            address: self.address?,
+            user: self.user,
+            password_file: self.password_file,
+            ca_file: self.ca_file,
+            timeout: Duration::from_millis(self.timeout_ms),
+        };
+        Some(fleet::Options {
+            access,
+            prefix: self.prefix,
+            interval_ms: self.interval_ms,
+            allow_eviction: self.allow_eviction,
+            visit_window_ms,
+        })
+    }
 }
 
 impl Settings {
@@ -73,6 +108,7 @@ impl Settings {
             fold: fold::Options { interval_ms: 0, details_days: 0 },
             details_per_day: 0,
             country_database: None,
+            fleet: FleetSettings::default(),
             state_directory: None,
             site_directory: None,
         }
@@ -101,7 +137,7 @@ pub(super) fn blank_site() -> Site {
 pub(super) const SITE: &str = "site";
 
 /// The keys outside of sites.
-pub(super) static KEYS: [Key<Settings>; 33] = [
+pub(super) static KEYS: [Key<Settings>; 40] = [
     Key {
         name: "listen",
         shape: Shape::List {
@@ -160,15 +196,10 @@ pub(super) static KEYS: [Key<Settings>; 33] = [
     Key {
         name: "shared_store",
         shape: Shape::Text {
-            allowed: "empty",
-            take: |_, text, _| {
-                if text.is_empty() {
-                    return Ok(());
-                }
-                Err(Wrong::mended_by(
-                    "is not supported by this version",
-                    "leave it empty: this machine alone",
-                ))
+            allowed: "empty, or an address such as \"redis://127.0.0.1:6379\"",
+            take: |to, text, _| {
+                to.fleet.address = forms::shared_store(text)?;
+                Ok(())
             },
         },
     },
@@ -326,6 +357,55 @@ pub(super) static KEYS: [Key<Settings>; 33] = [
         name: "retention.details",
         shape: Shape::Duration { range: DAY..=3_650 * DAY, put: |to, ms| to.fold.details_days = days(ms) },
     },
+    Key {
+        name: "fleet.user",
+        shape: Shape::Text {
+            allowed: "a name, or empty",
+            take: |to, text, _| {
+                to.fleet.user = text.to_owned();
+                Ok(())
+            },
+        },
+    },
+    Key {
+        name: "fleet.password_file",
+        shape: Shape::Text {
+            allowed: "a path, or empty",
+            take: |to, text, around| {
+                to.fleet.password_file = forms::path(text, around)?;
+                Ok(())
+            },
+        },
+    },
+    Key {
+        name: "fleet.ca_file",
+        shape: Shape::Text {
+            allowed: "a path, or empty",
+            take: |to, text, around| {
+                to.fleet.ca_file = forms::path(text, around)?;
+                Ok(())
+            },
+        },
+    },
+    Key {
+        name: "fleet.prefix",
+        shape: Shape::Text {
+            allowed: "1 to 64 of a-z, A-Z, 0-9, '-', '_' and '.'",
+            take: |to, text, _| {
+                to.fleet.prefix = forms::prefix(text)?;
+                Ok(())
+            },
+        },
+    },
+    Key {
+        name: "fleet.flush_interval",
+        shape: Shape::Duration { range: 10..=MINUTE, put: |to, ms| to.fleet.interval_ms = ms },
+    },
+    Key {
+        name: "fleet.timeout",
+        shape: Shape::Duration { range: 10..=MINUTE, put: |to, ms| to.fleet.timeout_ms = ms },
+    },
+    Key { name: "fleet.allow_eviction", shape: Shape::Switch { put: |to, on| to.fleet.allow_eviction = on } },
 ];
 
 /// The keys of one `[[site]]`.

@@ -14,6 +14,7 @@ use super::problem::{Misplaced, Origin, Problem, Problems, Wrong, place, value};
 use super::read::{self, Found, FoundSite, Holds, Layer};
 use super::shape::{Key, Raw, Surroundings, quoted};
 use super::{Config, SHIPPED, Sources};
+use crate::count;
 use crate::sites::Site;
 use crate::words::SiteId;
 
@@ -325,10 +326,20 @@ impl<'a> Loading<'a> {
             return Err(self.in_order());
         };
         let (sites, effective_sites) = self.sites.into_iter().unzip();
+        let visit_window_ms = self.settings.count.visit_window_ms;
+        let fleet = self.settings.fleet.options(visit_window_ms);
+        if let Some(effective) = self.effective.get_mut("shared_store")
+            && fleet.as_ref().is_some_and(|fleet| fleet.access.address.password.is_some())
+        {
+            effective.note = " (its password is not shown)";
+            effective.text =
+                fleet.as_ref().map(|fleet| quoted(&fleet.access.address.to_string())).unwrap_or_default();
+        }
         Ok(Config {
             web: self.settings.web,
             journal: self.settings.journal,
-            count: self.settings.count,
+            count: count::Options { together: fleet.is_some(), ..self.settings.count },
+            fleet,
             guard: self.settings.guard,
             visitor: self.settings.visitor,
             fold: self.settings.fold,

@@ -23,7 +23,7 @@ use jiff::tz::TimeZone;
 pub use problem::{Problem, Problems};
 
 use crate::sites::Site;
-use crate::{count, fold, guard, journal, visitor, web};
+use crate::{count, fleet, fold, guard, journal, visitor, web};
 use keys::{KEYS, SITE_KEYS};
 use load::Effective;
 
@@ -73,6 +73,8 @@ pub struct Config {
     pub visitor: visitor::Options,
     /// For the fold.
     pub fold: fold::Options,
+    /// For a machine of a fleet; `None` for one alone.
+    pub fleet: Option<fleet::Options>,
     /// Values of one dimension of a site's day that the store keeps apart.
     pub details_per_day: u32,
     /// At least one, each with an id of its own, in the order of the files.

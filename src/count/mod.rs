@@ -20,7 +20,7 @@ pub use site::Kept;
 
 use self::presence::{Beat, Change, Presence, Spot};
 use self::site::SiteCounts;
-use crate::rows::{Addition, LocalDay, PageSlot, SharedChanges, SiteChanges};
+use crate::rows::{Addition, LocalDay, PageSlot, SharedChanges, SiteChanges, Touched};
 use crate::sites::{Placed, SiteNumber};
 use crate::words::{
     Day, Figure, Kind, Numbers, PageNumbers, PagePath, Record, SiteId, Tally, Touch, UnixMillis, VisitorId,
@@ -107,6 +107,20 @@ impl Counts {
         let site = Arc::new(SiteCounts::new(placed, kept, &self.options, now));
         let mut sites = self.sites.write().unwrap_or_else(PoisonError::into_inner);
         sites.put(site);
+    }
+
+    /// Shows what is kept of a site in service anew, after its rows were changed behind the counts' back.
+    /// Who is here stays.
+    pub fn replace(&self, placed: &Placed, kept: &Kept, now: UnixMillis) {
+        if let Some(site) = self.index().site(placed.number) {
+            site.replace(placed, kept, &self.options, now);
+        }
+    }
+
+    /// Whether a fleet decides visits.
+    #[must_use]
+    pub fn is_together(&self) -> bool {
+        self.options.together
     }
 
     /// Forgets the numbers of a site whose rows are deleted: should it come back, it begins anew. Who is
@@ -231,6 +245,31 @@ impl Counts {
     #[must_use]
     pub fn known(&self, visitor: VisitorId, at: UnixMillis) -> Option<bool> {
         self.presence.known(visitor, at)
+    }
+
+    /// Everybody of a site who is here, for a fleet whose store was away or forgot.
+    #[must_use]
+    pub fn everybody(&self, site: &SiteId, now: UnixMillis) -> Vec<Touched> {
+        let sites = self.index();
+        let Some(counts) = sites.by_id.get(site) else { return Vec::new() };
+        let window = counts.online_window_ms();
+        let touched = |(visitor, at, until, in_visit): (VisitorId, UnixMillis, u64, bool)| {
+            // Whoever left is online for less than a window from the last beacon on.
+            let stays = UnixMillis((until.saturating_sub(1) * 1_000).saturating_sub(window));
+            let left = until > 0 && at.second() > stays.second();
+            Touched {
+                site: site.clone(),
+                visitor,
+                previous: None,
+                first: at,
+                last: Some(if left { stays } else { at }),
+                leave: left.then_some((at, 0)),
+                view: false,
+                known: in_visit,
+            }
+        };
+        let everybody = self.presence.of_site(counts.number, now).into_iter();
+        everybody.filter(|(_, _, until, in_visit)| *until > 0 || *in_visit).map(touched).collect()
     }
 
     /// Everybody remembered.

@@ -171,6 +171,21 @@ impl Presence {
         self.entries.load(Ordering::Relaxed)
     }
 
+    /// Everybody of a site: who, the last moment, until which second online, and whether in a visit.
+    pub(super) fn of_site(
+        &self,
+        site: SiteNumber,
+        now: UnixMillis,
+    ) -> Vec<(VisitorId, UnixMillis, u64, bool)> {
+        let of_site = self.here.iter().filter(|entry| entry.site >> FLAG_BITS == site.0);
+        let told = of_site.map(|entry| {
+            let last = now.minus(entry.gap_ms(now));
+            let until = if entry.is(ONLINE) { u64::from(entry.until) } else { 0 };
+            (*entry.key(), last, until, entry.is(IN_VISIT))
+        });
+        told.collect()
+    }
+
     /// Whether this visitor is remembered, and then whether a beacon at `at` finds a visit open.
     pub(super) fn known(&self, visitor: VisitorId, at: UnixMillis) -> Option<bool> {
         let here = self.here.get(&visitor)?;

@@ -73,39 +73,14 @@ struct SharedOnline {
 
 impl SiteCounts {
     pub(super) fn new(placed: &Placed, kept: &Kept, options: &Options, now: UnixMillis) -> SiteCounts {
-        let pages_max = options.pages_per_site;
-        let zone = placed.site.time_zone.clone();
-        let local = LocalDay::of(now, &zone);
-        let mut pages = Pages::default();
-        for (path, tally) in &kept.pages {
-            let slot = pages.slot(path.as_str(), pages_max);
-            pages.add(slot, *tally);
-        }
-        let mut window = Window::default();
-        kept.minutes.iter().for_each(|(minute, tally)| window.add(*minute, *tally));
-        let mut live = Live {
-            local,
-            written: (0, Arc::from("")),
-            calendar: calendar(local.day, kept),
-            total: kept.total,
-            window,
-            pages,
-            visitors: [(local.day, 0), (local.day.previous(), 0)],
-            peak: kept.peak.map(|(count, at)| (count, at, written(at, &zone))),
-            seen: kept.peak,
-            last_beacon: kept.last_beacon,
-            shared_online: None,
-            zone,
-        };
-        kept.days.iter().for_each(|(day, _, visitors)| live.set_visitors(*day, *visitors));
         SiteCounts {
             id: placed.site.id.clone(),
             number: placed.number,
-            pages_max,
+            pages_max: options.pages_per_site,
             together: options.together,
             online: AtomicI64::new(0),
             online_window_ms: AtomicU64::new(placed.site.online_window_ms),
-            live: Mutex::new(live),
+            live: Mutex::new(Live::new(placed, kept, options.pages_per_site, now)),
         }
     }
 
@@ -123,6 +98,20 @@ impl SiteCounts {
         let mut weeks = calendar(day, kept);
         weeks.take_all_but_weeks_from(&live.calendar);
         live.calendar = weeks;
+    }
+
+    /// Shows what is kept now; pages keep who is on them.
+    pub(super) fn replace(&self, placed: &Placed, kept: &Kept, options: &Options, now: UnixMillis) {
+        let mut fresh = Live::new(placed, kept, options.pages_per_site, now);
+        let mut live = self.live();
+        live.pages.forget();
+        for (path, tally) in &kept.pages {
+            let slot = live.pages.slot(path.as_str(), self.pages_max);
+            live.pages.add(slot, *tally);
+        }
+        std::mem::swap(&mut fresh.pages, &mut live.pages);
+        fresh.shared_online = live.shared_online.take();
+        *live = fresh;
     }
 
     /// Begins anew at nothing, but for who is here.
@@ -356,6 +345,34 @@ impl SiteCounts {
 }
 
 impl Live {
+    fn new(placed: &Placed, kept: &Kept, pages_max: u32, now: UnixMillis) -> Live {
+        let zone = placed.site.time_zone.clone();
+        let local = LocalDay::of(now, &zone);
+        let mut pages = Pages::default();
+        for (path, tally) in &kept.pages {
+            let slot = pages.slot(path.as_str(), pages_max);
+            pages.add(slot, *tally);
+        }
+        let mut window = Window::default();
+        kept.minutes.iter().for_each(|(minute, tally)| window.add(*minute, *tally));
+        let mut live = Live {
+            local,
+            written: (0, Arc::from("")),
+            calendar: calendar(local.day, kept),
+            total: kept.total,
+            window,
+            pages,
+            visitors: [(local.day, 0), (local.day.previous(), 0)],
+            peak: kept.peak.map(|(count, at)| (count, at, written(at, &zone))),
+            seen: kept.peak,
+            last_beacon: kept.last_beacon,
+            shared_online: None,
+            zone,
+        };
+        kept.days.iter().for_each(|(day, _, visitors)| live.set_visitors(*day, *visitors));
+        live
+    }
+
     fn local_day(&mut self, now: UnixMillis) -> LocalDay {
         if !self.local.contains(now) {
             self.local = LocalDay::of(now, &self.zone);

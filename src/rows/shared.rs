@@ -13,6 +13,14 @@ pub struct Growth {
     pub less: Tally,
 }
 
+impl Growth {
+    /// Grows further.
+    pub fn add(&mut self, more: Growth) {
+        self.more += more.more;
+        self.less += more.less;
+    }
+}
+
 /// Changes of one site's numbers that other machines brought about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SharedChanges {

@@ -65,6 +65,18 @@ impl Store {
         })
     }
 
+    /// The sequence of the last change of every site.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn site_sequences(&self) -> Result<Vec<(SiteId, Sequence)>, StoreError> {
+        self.read("read what changed", |connection| {
+            list(connection, include_str!("sql/read_site_sequences.sql"), [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+        })
+    }
+
     /// The sketches of the site's open days that changed after `since`.
     ///
     /// # Errors

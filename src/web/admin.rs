@@ -66,7 +66,10 @@ fn readyz(rooms: &Rooms) -> Reply {
             StatusCode::OK,
             "ready, degraded: the store refuses; counting goes on in the journal\n".to_owned(),
         ),
-        Ok(()) => reply::text(StatusCode::OK, "ready\n".to_owned()),
+        Ok(()) => match rooms.state.fleet().1 {
+            Some(why) => reply::text(StatusCode::OK, format!("ready, degraded: {why}\n")),
+            None => reply::text(StatusCode::OK, "ready\n".to_owned()),
+        },
     }
 }
 
@@ -78,6 +81,7 @@ fn metrics(rooms: &Rooms) -> String {
     page.push_str(&sites(rooms, now));
     page.push_str(&maps(rooms));
     page.push_str(&rooms.state.kept.read().unwrap_or_else(PoisonError::into_inner));
+    page.push_str(&rooms.state.fleet().0);
     page
 }
 

@@ -100,6 +100,19 @@ pub struct State {
     pub store_failing: AtomicBool,
     /// Lines of the metrics page about the fold, the journal and the disk, as of the last fold.
     pub kept: RwLock<String>,
+    /// The same about the fleet, and what is amiss there.
+    fleet: RwLock<(String, Option<String>)>,
+}
+
+impl State {
+    /// Shows how the fleet stands: lines of the metrics page, and what is amiss.
+    pub fn show_fleet(&self, metrics: String, degraded: Option<String>) {
+        *self.fleet.write().unwrap_or_else(PoisonError::into_inner) = (metrics, degraded);
+    }
+
+    fn fleet(&self) -> (String, Option<String>) {
+        self.fleet.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Rooms {

@@ -1,0 +1,503 @@
+//! The fleet's thread: one loop that exchanges with every site, answers the fold, and keeps the lease.
+//!
+//! Every site is an exchange of its own, so that a shard that hangs holds up nobody else's. All of them
+//! share one connection, which sends what is asked side by side.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use redis::Value;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{LocalSet, spawn_local};
+
+use super::engine::{self, Engine};
+use super::error::CallError;
+use super::exchange::{Caller, Exchanged, Link, Own, minutes_from, own_values};
+use super::keys::{Keys, SCHEMA};
+use super::nodes::{Identity, LEASE_MS, Word, cut};
+use super::presence::{self, TOUCHES_MAX};
+use super::script::LEASE;
+use super::status::{SiteState, Status};
+use super::{FleetError, Home, Letter, MeetError, Met, Options, Order, Question, Terms, salts};
+use crate::clock::Clock;
+use crate::salt::Salts;
+use crate::store::Sequence;
+use crate::words::{SiteId, UnixMillis};
+
+/// Lease, nodes, salts and the clock are looked at this often.
+const UPKEEP: Duration = Duration::from_secs(3);
+/// A site that fails is tried again after this.
+const RETRY: Duration = Duration::from_secs(1);
+/// Up to so many sites are all asked every interval; of more, quiet ones less often.
+const SITES_ALWAYS: usize = 500;
+/// A quiet site among many is asked at least once in so many intervals.
+const QUIET_MAX: u32 = 16;
+
+/// What the thread begins with.
+pub(super) struct Begin {
+    pub(super) options: Options,
+    pub(super) identity: Identity,
+    pub(super) clock: Clock,
+    pub(super) salts: Arc<Salts>,
+    pub(super) status: Arc<Status>,
+}
+
+/// What all tasks of the thread share.
+pub(super) struct Room {
+    pub(super) engine: Engine,
+    pub(super) keys: Keys,
+    pub(super) identity: Identity,
+    pub(super) clock: Clock,
+    pub(super) salts: Arc<Salts>,
+    pub(super) status: Arc<Status>,
+    options: Options,
+    sites: RefCell<HashMap<SiteId, Terms>>,
+    links: RefCell<HashMap<SiteId, Slot>>,
+    home: RefCell<Option<Home>>,
+    cut: Cell<UnixMillis>,
+    /// Admitted: schema, policy and lease were seen to be right.
+    admitted: Cell<bool>,
+    keeping: Cell<bool>,
+    /// When salts were missed first.
+    pub(super) missed: Cell<Option<Instant>>,
+}
+
+/// The exchange of one site.
+struct Slot {
+    /// `None` while an exchange is under way.
+    link: Option<Link>,
+    next: Instant,
+    /// Exchanges in a row that brought nothing.
+    quiet: u32,
+    /// What the store must hold as settled, if it forgot nothing.
+    settled: Option<u64>,
+}
+
+impl Begin {
+    /// Works until nobody can send orders any more.
+    pub(super) fn run(self, orders: mpsc::UnboundedReceiver<Order>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let Ok(runtime) = runtime else {
+            tracing::error!("the fleet's runtime cannot be started; this node counts alone");
+            return;
+        };
+        let interval = Duration::from_millis(self.options.interval_ms);
+        let room = Rc::new(Room {
+            engine: Engine::new(self.options.access.clone()),
+            keys: Keys::new(&self.options.prefix),
+            identity: self.identity,
+            clock: self.clock,
+            salts: self.salts,
+            status: self.status,
+            options: self.options,
+            sites: RefCell::default(),
+            links: RefCell::default(),
+            home: RefCell::default(),
+            cut: Cell::default(),
+            admitted: Cell::default(),
+            keeping: Cell::default(),
+            missed: Cell::default(),
+        });
+        LocalSet::new().block_on(&runtime, room.work(orders, interval));
+    }
+}
+
+impl Room {
+    async fn work(self: Rc<Self>, mut orders: mpsc::UnboundedReceiver<Order>, interval: Duration) {
+        let mut tick = tokio::time::interval(interval);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut upkeep = tokio::time::interval(UPKEEP);
+        loop {
+            let room = Rc::clone(&self);
+            tokio::select! {
+                order = orders.recv() => match order {
+                    Some(order) => self.carry_out(order),
+                    None => break,
+                },
+                _ = tick.tick() => self.exchange_due(),
+                _ = upkeep.tick() => drop(spawn_local(async move { room.keep_up().await })),
+            }
+        }
+    }
+
+    fn carry_out(self: &Rc<Self>, order: Order) {
+        let room = Rc::clone(self);
+        match order {
+            Order::Meet(sites, top, answer) => drop(spawn_local(async move {
+                // Who asked may have given up.
+                answer.send(room.meet(&sites, top).await).ok();
+            })),
+            Order::Touch(question) => drop(spawn_local(async move { room.touch(question).await })),
+            Order::Sites(sites) => {
+                *self.sites.borrow_mut() =
+                    sites.into_iter().map(|terms| (terms.site.clone(), terms)).collect();
+            }
+            Order::Serve(home) => *self.home.borrow_mut() = Some(home),
+        }
+    }
+
+    fn caller(&self) -> Caller<'_> {
+        Caller { engine: &self.engine, keys: &self.keys, node: &self.identity.node }
+    }
+
+    /// Notes what a call cost and how it ended.
+    pub(super) fn noted<T>(
+        &self,
+        operation: &str,
+        begun: Instant,
+        result: Result<T, CallError>,
+    ) -> Result<T, CallError> {
+        self.status.called(operation, begun.elapsed().as_secs_f64(), &result, self.clock.now());
+        result
+    }
+
+    /// The first meeting of this life: whatever may forbid it is found before anything is counted.
+    async fn meet(&self, sites: &[SiteId], top: Sequence) -> Result<Met, MeetError> {
+        self.admit().await?;
+        salts::keep(self).await.map_err(MeetError::Away)?;
+        let caller = self.caller();
+        let mut met = Met::default();
+        for site in sites {
+            let mut command = redis::cmd("HGET");
+            command.arg(self.keys.own(site, &self.identity.node)).arg("#sequence");
+            let held = self.engine.ask(&command).await.map_err(MeetError::Away)?;
+            let held = Sequence(engine::number(&held).unwrap_or(0));
+            if held > top {
+                let days = self.detail_days();
+                let rows = own_values(&caller, site, &days).await.map_err(MeetError::Away)?;
+                met.ahead.push((site.clone(), rows, held));
+            }
+        }
+        Ok(met)
+    }
+
+    /// The days whose details are asked back: those that are still being written.
+    fn detail_days(&self) -> Vec<crate::words::Day> {
+        let today = i32::try_from(self.clock.now().second() / 86_400).unwrap_or(0);
+        (today - 2..=today + 1).map(crate::words::Day).collect()
+    }
+
+    /// Looks whether this node may take part, and takes the lease.
+    async fn admit(&self) -> Result<(), MeetError> {
+        let schema = self.engine.ask(redis::cmd("GET").arg(self.keys.schema())).await;
+        let schema = schema.map_err(MeetError::Away)?;
+        match engine::number(&schema) {
+            Some(found) if found > u64::from(SCHEMA) => {
+                return Err(MeetError::Refused(FleetError::Newer { found, known: SCHEMA }));
+            }
+            Some(_) => {}
+            None => {
+                let mut command = redis::cmd("SET");
+                command.arg(self.keys.schema()).arg(SCHEMA);
+                self.engine.ask(&command).await.map_err(MeetError::Away)?;
+            }
+        }
+        if !self.options.allow_eviction {
+            self.look_at_eviction().await?;
+        }
+        self.take_lease().await?;
+        self.admitted.set(true);
+        Ok(())
+    }
+
+    async fn look_at_eviction(&self) -> Result<(), MeetError> {
+        // A user without INFO cannot be told; `check-config --connect` says so.
+        let Ok(info) = self.engine.ask(redis::cmd("INFO").arg("memory")).await else { return Ok(()) };
+        let texts = match info {
+            Value::Map(nodes) => nodes.into_iter().map(|(_, info)| info).collect(),
+            info => vec![info],
+        };
+        for text in texts.iter().filter_map(engine::text) {
+            let policy = text.lines().find_map(|line| line.strip_prefix("maxmemory_policy:")).unwrap_or("");
+            if !matches!(policy.trim(), "noeviction" | "") {
+                let policy = policy.trim().to_owned();
+                return Err(MeetError::Refused(FleetError::Eviction { policy }));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes or renews the lease. One that another owner holds is waited for once: its holder may be gone.
+    async fn take_lease(&self) -> Result<(), MeetError> {
+        for attempt in 0..2 {
+            let keys = [self.keys.lease(&self.identity.node)];
+            let arguments = [self.identity.owner.clone().into_bytes(), LEASE_MS.to_string().into_bytes()];
+            let answer = self.engine.run(&LEASE, &keys, &arguments).await.and_then(engine::answer);
+            let (_, rest) = answer.map_err(MeetError::Away)?;
+            let owner = rest.first().and_then(engine::text).unwrap_or_default();
+            if owner == self.identity.owner {
+                return Ok(());
+            }
+            let left = rest.get(1).and_then(engine::number).unwrap_or(0);
+            if attempt == 0 && !self.admitted.get() {
+                tokio::time::sleep(Duration::from_millis(left.min(LEASE_MS) + 100)).await;
+            }
+        }
+        Err(MeetError::Refused(FleetError::Lease { node: self.identity.node.clone() }))
+    }
+
+    /// Lease, salts, clock and the other nodes.
+    async fn keep_up(&self) {
+        if self.keeping.replace(true) {
+            return;
+        }
+        self.status.set_now(self.clock.now());
+        match self.admit().await {
+            Ok(()) => {
+                let begun = Instant::now();
+                let kept = salts::keep(self).await;
+                if let Err(error) = self.noted("salt", begun, kept) {
+                    tracing::debug!(%error, "the salts were not compared");
+                }
+                let begun = Instant::now();
+                let told = self.tell_nodes().await;
+                self.noted("node", begun, told).ok();
+            }
+            Err(MeetError::Away(error)) => {
+                self.noted("node", Instant::now(), Err::<(), _>(error)).ok();
+            }
+            Err(MeetError::Refused(error)) => {
+                self.admitted.set(false);
+                tracing::error!(%error, "this node counts alone");
+            }
+        }
+        self.status.set_reconnects(self.engine.reconnects.load(std::sync::atomic::Ordering::Relaxed));
+        self.keeping.set(false);
+    }
+
+    /// Says that this node is there, and listens who else is.
+    async fn tell_nodes(&self) -> Result<(), CallError> {
+        let skew_ms = self.skew().await?;
+        self.status.set_skew(skew_ms);
+        let now = self.clock.now();
+        let word = Word {
+            seen: now.0,
+            watermark: self.status.watermark().0,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            skew_ms,
+            forgotten: false,
+        };
+        let text = serde_json::to_string(&word).expect("numbers and a text always serialise");
+        let mut command = redis::cmd("HSET");
+        command.arg(self.keys.nodes()).arg(&self.identity.node).arg(text);
+        self.engine.ask(&command).await?;
+        let words = nodes(&self.engine, &self.keys).await?;
+        let alive = words.iter().filter(|(_, word)| word.is_alive(now)).count();
+        let count = |n: usize| u64::try_from(n).unwrap_or(0);
+        self.status.set_nodes(count(alive), count(words.len()));
+        self.cut.set(cut(&words, now, self.options.visit_window_ms));
+        Ok(())
+    }
+
+    /// How far the store's clock is ahead of ours, to within the time that asking took.
+    async fn skew(&self) -> Result<i64, CallError> {
+        let before = self.clock.now();
+        let answer = self.engine.ask(&redis::cmd("TIME")).await?;
+        let after = self.clock.now();
+        let parts = engine::array(answer).ok_or(CallError::Answer)?;
+        let part = |place: usize| parts.get(place).and_then(engine::number).ok_or(CallError::Answer);
+        let theirs = part(0)? * 1_000 + part(1)? / 1_000;
+        let ours = u64::midpoint(before.0, after.0);
+        let signed = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
+        Ok(signed(theirs) - signed(ours))
+    }
+
+    /// Tells who was here, in calls of a bounded size one after the other.
+    async fn touch(&self, question: Question) {
+        let Question { site, settled, touches, answer } = question;
+        let Some(terms) = self.sites.borrow().get(&site).cloned().or_else(|| self.unknown(&site)) else {
+            return;
+        };
+        let terms = presence::Terms {
+            settled,
+            visit_window_ms: self.options.visit_window_ms,
+            online_window_ms: terms.online_window_ms,
+            cut: self.cut.get(),
+        };
+        let mut verdicts = Vec::with_capacity(touches.len());
+        let expected = self.links.borrow().get(&site).and_then(|slot| slot.settled);
+        let mut forgot = false;
+        let mut failed = None;
+        for (n, chunk) in touches.chunks(TOUCHES_MAX).enumerate() {
+            let begun = Instant::now();
+            let chunk: Vec<_> = chunk.iter().collect();
+            let told = presence::touch(&self.caller(), &site, 0, &chunk, &terms).await;
+            match self.noted("touch", begun, told) {
+                Ok((opened, held)) => {
+                    self.status.add_touches(opened.len());
+                    forgot |= n == 0 && expected.is_some_and(|expected| held.unwrap_or(0) < expected);
+                    verdicts.extend(opened);
+                }
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
+            }
+        }
+        if failed.is_none()
+            && let Some(slot) = self.links.borrow_mut().get_mut(&site)
+        {
+            slot.settled = Some(settled.0);
+            slot.next = Instant::now();
+        }
+        if let Some(answer) = answer {
+            // The fold may have given up waiting; then it has decided alone.
+            answer.send((site.clone(), failed.map_or(Ok(verdicts), Err))).ok();
+            if forgot {
+                tracing::warn!(site = %site, "the shared store forgot who is here; it is told again");
+                self.status.add_lost();
+                self.write(Letter::TellPresence(site));
+            }
+        } else if failed.is_none() {
+            self.status.set_back(&site);
+        }
+    }
+
+    /// Before the first sites are named, a start asks about what was left over.
+    fn unknown(&self, site: &SiteId) -> Option<Terms> {
+        Some(Terms { site: site.clone(), online_window_ms: self.options.visit_window_ms.min(300_000) })
+    }
+
+    fn write(&self, letter: Letter) {
+        if let Some(home) = &*self.home.borrow() {
+            (home.letters)(letter);
+        }
+    }
+
+    /// Begins an exchange with every site whose turn it is.
+    fn exchange_due(self: &Rc<Self>) {
+        if !self.admitted.get() {
+            return;
+        }
+        let now = Instant::now();
+        let changed = self.changed();
+        let sites = self.sites.borrow();
+        let many = sites.len() > SITES_ALWAYS;
+        for (site, terms) in sites.iter() {
+            let mut links = self.links.borrow_mut();
+            if !links.contains_key(site) {
+                let others = self.home.borrow().as_ref().map(|home| home.store.others(site));
+                let Some(Ok(others)) = others else { continue };
+                let slot = Slot { link: Some(Link::new(others)), next: now, quiet: 0, settled: None };
+                links.insert(site.clone(), slot);
+            }
+            let Some(slot) = links.get_mut(site) else { continue };
+            let Some(link) = &slot.link else { continue };
+            let own = changed.get(site).copied().unwrap_or_default();
+            let is_due = now >= slot.next || (own > link.from() && slot.quiet < u32::MAX);
+            if !is_due {
+                continue;
+            }
+            let Some(link) = slot.link.take() else { continue };
+            slot.next = now + if many { RETRY } else { Duration::ZERO };
+            let (room, terms) = (Rc::clone(self), terms.clone());
+            drop(spawn_local(async move { room.exchange(terms, link).await }));
+        }
+    }
+
+    /// When the rows of each site changed last.
+    fn changed(&self) -> HashMap<SiteId, Sequence> {
+        let home = self.home.borrow();
+        let Some(home) = &*home else { return HashMap::new() };
+        home.store.site_sequences().unwrap_or_default().into_iter().collect()
+    }
+
+    async fn exchange(&self, terms: Terms, mut link: Link) {
+        let site = terms.site.clone();
+        let begun = Instant::now();
+        let exchanged = self.exchange_once(&terms, &mut link).await;
+        let state = self.status.site(&site);
+        let now = self.clock.now();
+        let (mut quiet, mut next) = (true, Instant::now());
+        match self.noted("merge", begun, exchanged) {
+            Ok(brought) => {
+                quiet = !brought;
+                self.status.set_site(
+                    &site,
+                    SiteState { merged: now, lag: 0, failing: None, missing: link.missing() },
+                );
+                if self.status.is_away(&site) {
+                    self.write(Letter::TellPresence(site.clone()));
+                }
+            }
+            Err(error) => {
+                if state.failing.as_ref() != Some(&error) {
+                    tracing::warn!(site = %site, %error, "the shared store was not reached; it is tried again");
+                }
+                next += RETRY;
+                let top = self.changed().get(&site).copied().unwrap_or_default();
+                let lag = top.0.saturating_sub(link.from().0);
+                self.status.set_site(&site, SiteState { failing: Some(error), lag, ..state });
+            }
+        }
+        link.forget_before(minutes_from(now));
+        let many = self.sites.borrow().len() > SITES_ALWAYS;
+        if let Some(slot) = self.links.borrow_mut().get_mut(&site) {
+            slot.quiet = if quiet { (slot.quiet + 1).min(QUIET_MAX) } else { 0 };
+            let pause = u32::from(many) * slot.quiet;
+            slot.next = next + Duration::from_millis(self.options.interval_ms) * pause;
+            slot.link = Some(link);
+        }
+    }
+
+    /// One exchange. Says whether it brought or took anything.
+    async fn exchange_once(&self, terms: &Terms, link: &mut Link) -> Result<bool, CallError> {
+        let site = &terms.site;
+        let Some(own) = self.own(site, link) else { return Ok(false) };
+        let now = self.clock.now();
+        let online_from = (now.second() * 1_000).saturating_sub(terms.online_window_ms);
+        match link.exchange(&self.caller(), site, &own, (now, online_from)).await? {
+            Exchanged::Done(news) => {
+                if news.lost {
+                    tracing::warn!(site = %site, "the shared store lost what it had acknowledged; it is sent again");
+                    self.status.add_lost();
+                    self.write(Letter::TellPresence(site.clone()));
+                }
+                self.status.add_rows(news.sent);
+                let brought = !news.changes.is_empty() || !news.visitors.is_empty() || news.sent > 0;
+                self.write(Letter::News(Box::new(news)));
+                Ok(brought)
+            }
+            Exchanged::Ahead(held) => {
+                let rows = own_values(&self.caller(), site, &self.detail_days()).await?;
+                tracing::warn!(site = %site, rows = rows.len(), "the shared store knows more of this node than its own store; its values are taken back");
+                let (done, taken) = oneshot::channel();
+                self.write(Letter::TakeBack(site.clone(), rows, held, done));
+                taken.await.map_err(|_| CallError::Answer)?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// What this machine's store says. A life that does not know how far the shared store is asks first.
+    fn own(&self, site: &SiteId, link: &Link) -> Option<Own> {
+        let home = self.home.borrow();
+        let store = &home.as_ref()?.store;
+        let read = || {
+            let (rows, top) = match link.acked {
+                Some(acked) => store.changed_since(site, acked)?,
+                None => (Vec::new(), store.sequence()?),
+            };
+            let sketches = store.sketches_since(site, link.sketched())?;
+            Ok::<_, crate::store::StoreError>(Own { rows, top, sketches })
+        };
+        match read() {
+            Ok(own) => Some(own),
+            Err(error) => {
+                tracing::warn!(%error, "the store could not be read for the fleet; it is tried again");
+                None
+            }
+        }
+    }
+}
+
+/// What every node said of itself last.
+pub(super) async fn nodes(engine: &Engine, keys: &Keys) -> Result<Vec<(String, Word)>, CallError> {
+    let answer = engine.ask(redis::cmd("HGETALL").arg(keys.nodes())).await?;
+    let pairs = super::exchange::pairs(answer).ok_or(CallError::Answer)?;
+    let parse = |(node, text): (String, String)| Some((node, serde_json::from_str(&text).ok()?));
+    Ok(pairs.into_iter().filter_map(parse).collect())
+}

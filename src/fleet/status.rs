@@ -1,0 +1,323 @@
+//! What the fleet shows of itself: whether the shared store answers, what it cost, what was decided alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+
+use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, TextEncoder};
+
+use super::error::CallError;
+use super::read;
+use crate::metrics::Family;
+use crate::words::{SiteId, UnixMillis};
+
+/// From a call on the same machine to one that times out.
+const CALL_SECONDS: [f64; 11] = [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0];
+/// What is asked of the store.
+pub(super) const OPERATIONS: [&str; 4] = ["merge", "touch", "salt", "node"];
+
+/// The shared knowledge of the fleet's thread and those who ask about it.
+pub(super) struct Status {
+    node: String,
+    address: String,
+    registry: Registry,
+    calls: HistogramVec,
+    errors: IntCounterVec,
+    rows: AtomicU64,
+    touches: AtomicU64,
+    alone: AtomicU64,
+    lost: AtomicU64,
+    watermark: AtomicU64,
+    skew_ms: AtomicI64,
+    reconnects: AtomicU64,
+    away: RwLock<BTreeSet<SiteId>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Since when the store does not answer, and why.
+    failing: Option<(UnixMillis, CallError)>,
+    /// When every site was last exchanged, and how far behind its values are.
+    sites: BTreeMap<SiteId, SiteState>,
+    nodes_alive: u64,
+    nodes_known: u64,
+    now: UnixMillis,
+}
+
+/// How one site stands.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SiteState {
+    /// When it was exchanged last.
+    pub(super) merged: UnixMillis,
+    /// Transactions of this node that the store does not have.
+    pub(super) lag: u64,
+    /// Views and visits that were known once and that no node brought back.
+    pub(super) missing: (u64, u64),
+    /// Why the last exchange failed.
+    pub(super) failing: Option<CallError>,
+}
+
+impl Status {
+    pub(super) fn new(node: String, address: String) -> Status {
+        let registry = Registry::new();
+        let seconds = HistogramOpts::new(
+            "headcount_fleet_call_duration_seconds",
+            "Time that a call of the shared store took.",
+        );
+        let calls = HistogramVec::new(seconds.buckets(CALL_SECONDS.to_vec()), &["operation"])
+            .expect("name and label are valid");
+        let about = Opts::new("headcount_fleet_errors_total", "Calls of the shared store that failed.");
+        let errors = IntCounterVec::new(about, &["operation", "kind"]).expect("name and labels are valid");
+        for operation in OPERATIONS {
+            calls.with_label_values(&[operation]);
+            CallError::KINDS.iter().for_each(|kind| drop(errors.with_label_values(&[operation, kind])));
+        }
+        registry.register(Box::new(calls.clone())).expect("the name is new");
+        registry.register(Box::new(errors.clone())).expect("the name is new");
+        Status {
+            node,
+            address,
+            registry,
+            calls,
+            errors,
+            rows: AtomicU64::new(0),
+            touches: AtomicU64::new(0),
+            alone: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+            watermark: AtomicU64::new(0),
+            skew_ms: AtomicI64::new(0),
+            reconnects: AtomicU64::new(0),
+            away: RwLock::default(),
+            state: Mutex::default(),
+        }
+    }
+
+    pub(super) fn node(&self) -> &str {
+        &self.node
+    }
+
+    /// A call took so long and ended so.
+    pub(super) fn called<T>(
+        &self,
+        operation: &str,
+        seconds: f64,
+        result: &Result<T, CallError>,
+        now: UnixMillis,
+    ) {
+        self.calls.with_label_values(&[operation]).observe(seconds);
+        match result {
+            Ok(_) => self.works(),
+            Err(error) => {
+                self.errors.with_label_values(&[operation, error.kind()]).inc();
+                self.state().now = now;
+                self.failed(error);
+            }
+        }
+    }
+
+    pub(super) fn failed(&self, error: &CallError) {
+        let mut state = self.state();
+        let now = state.now;
+        match &mut state.failing {
+            Some((_, last)) => last.clone_from(error),
+            None => state.failing = Some((now, error.clone())),
+        }
+    }
+
+    fn works(&self) {
+        if let Some((_, error)) = self.state().failing.take() {
+            tracing::info!(before = %error, "the shared store answers again");
+        }
+    }
+
+    pub(super) fn set_now(&self, now: UnixMillis) {
+        self.state().now = now;
+    }
+
+    pub(super) fn set_watermark(&self, now: UnixMillis) {
+        self.watermark.store(now.0, Ordering::Relaxed);
+    }
+
+    pub(super) fn watermark(&self) -> UnixMillis {
+        UnixMillis(self.watermark.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn add_rows(&self, count: usize) {
+        self.rows.fetch_add(u64::try_from(count).unwrap_or(0), Ordering::Relaxed);
+    }
+
+    pub(super) fn add_touches(&self, count: usize) {
+        self.touches.fetch_add(u64::try_from(count).unwrap_or(0), Ordering::Relaxed);
+    }
+
+    pub(super) fn add_alone(&self, visits: u64) {
+        self.alone.fetch_add(visits, Ordering::Relaxed);
+    }
+
+    pub(super) fn add_lost(&self) {
+        self.lost.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_skew(&self, ms: i64) {
+        self.skew_ms.store(ms, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_reconnects(&self, count: u64) {
+        self.reconnects.store(count, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_nodes(&self, alive: u64, known: u64) {
+        let mut state = self.state();
+        (state.nodes_alive, state.nodes_known) = (alive, known);
+    }
+
+    pub(super) fn set_site(&self, site: &SiteId, to: SiteState) {
+        self.state().sites.insert(site.clone(), to);
+    }
+
+    pub(super) fn site(&self, site: &SiteId) -> SiteState {
+        self.state().sites.get(site).cloned().unwrap_or_default()
+    }
+
+    /// Whether this node decides alone for the site.
+    pub(super) fn is_away(&self, site: &SiteId) -> bool {
+        self.away.read().unwrap_or_else(PoisonError::into_inner).contains(site)
+    }
+
+    pub(super) fn set_away(&self, site: &SiteId) {
+        self.away.write().unwrap_or_else(PoisonError::into_inner).insert(site.clone());
+    }
+
+    pub(super) fn set_back(&self, site: &SiteId) {
+        self.away.write().unwrap_or_else(PoisonError::into_inner).remove(site);
+    }
+
+    /// What a person on duty should know.
+    pub(super) fn degraded(&self, now: UnixMillis) -> Option<String> {
+        let away = read(&self.away);
+        let state = self.state();
+        let failing = state.sites.iter().find_map(|(site, state)| Some((site, state.failing.as_ref()?)));
+        match (&state.failing, failing) {
+            (Some((since, error)), _) => Some(format!(
+                "{error} (since {} s, {}); counting goes on, footers show the last known numbers",
+                now.since(*since) / 1_000,
+                self.address
+            )),
+            (None, Some((site, error))) => Some(format!(
+                "site {site}: {error}; counting goes on, its footer shows the last known numbers"
+            )),
+            (None, None) if !away.is_empty() => {
+                Some(format!("{} sites decide visits alone until the shared store has caught up", away.len()))
+            }
+            _ => None,
+        }
+    }
+
+    /// The metrics page.
+    pub(super) fn page(&self) -> String {
+        let mut text = Vec::new();
+        // Text into memory cannot fail.
+        TextEncoder::new().encode(&self.registry.gather(), &mut text).ok();
+        let mut page = String::from_utf8(text).unwrap_or_default();
+        let state = self.state();
+        let mut add = |name: &'static str, kind: &str, help: &str, value: String| {
+            let mut family = Family::new(name, kind, help);
+            family.line(&[], value);
+            page.push_str(&family.into_text());
+        };
+        let count = |atomic: &AtomicU64| atomic.load(Ordering::Relaxed).to_string();
+        let up = u8::from(state.failing.is_none());
+        let merged = state.sites.values().map(|site| site.merged).min().unwrap_or_default();
+        let lag: u64 = state.sites.values().map(|site| site.lag).max().unwrap_or(0);
+        let sum = |of: fn(&SiteState) -> u64| state.sites.values().map(of).sum::<u64>().to_string();
+        let away = read(&self.away).len();
+        add(
+            "headcount_fleet_up",
+            "gauge",
+            "Whether the shared store answered the last call.",
+            up.to_string(),
+        );
+        add(
+            "headcount_fleet_last_merge_timestamp_seconds",
+            "gauge",
+            "When the site that waits longest was exchanged last.",
+            merged.second().to_string(),
+        );
+        add(
+            "headcount_fleet_unsent_transactions",
+            "gauge",
+            "Transactions of this node that the shared store lacks, of the site that is furthest behind.",
+            lag.to_string(),
+        );
+        add(
+            "headcount_fleet_rows_sent_total",
+            "counter",
+            "Rows sent to the shared store.",
+            count(&self.rows),
+        );
+        add(
+            "headcount_fleet_touches_sent_total",
+            "counter",
+            "Visitors told to the shared store, once a fold each.",
+            count(&self.touches),
+        );
+        add(
+            "headcount_fleet_visits_alone_total",
+            "counter",
+            "Visits that this node decided alone, because the shared store did not answer.",
+            count(&self.alone),
+        );
+        add(
+            "headcount_fleet_sites_alone",
+            "gauge",
+            "Sites whose visits this node decides alone now.",
+            away.to_string(),
+        );
+        add(
+            "headcount_fleet_losses_total",
+            "counter",
+            "Times that the shared store had forgotten what it had acknowledged, and was sent it again.",
+            count(&self.lost),
+        );
+        add(
+            "headcount_fleet_missing_views",
+            "gauge",
+            "Views once known of other nodes that the shared store no longer holds.",
+            sum(|site| site.missing.0),
+        );
+        add(
+            "headcount_fleet_missing_visits",
+            "gauge",
+            "Visits once known of other nodes that the shared store no longer holds.",
+            sum(|site| site.missing.1),
+        );
+        add(
+            "headcount_fleet_nodes",
+            "gauge",
+            "Nodes that the shared store knows.",
+            state.nodes_known.to_string(),
+        );
+        add("headcount_fleet_nodes_alive", "gauge", "Nodes heard of lately.", state.nodes_alive.to_string());
+        add(
+            "headcount_fleet_reconnects_total",
+            "counter",
+            "Connections to the shared store made anew.",
+            count(&self.reconnects),
+        );
+        let skew = self.skew_ms.load(Ordering::Relaxed);
+        let sign = if skew < 0 { "-" } else { "" };
+        let skew = skew.unsigned_abs();
+        add(
+            "headcount_fleet_clock_skew_seconds",
+            "gauge",
+            "How far the shared store's clock is ahead of this node's.",
+            format!("{sign}{}.{:03}", skew / 1_000, skew % 1_000),
+        );
+        page
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

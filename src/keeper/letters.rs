@@ -1,0 +1,123 @@
+//! What the keeper does with letters from the fleet.
+
+use super::{Keeper, MINUTES_KEPT, OrderError};
+use crate::fleet::{Fleet, Letter, News, Terms};
+use crate::rows::{RowKey, RowValue, Sketch, shown};
+use crate::sites::{Placed, Site};
+use crate::store::{Sequence, Store, StoreError};
+use crate::words::{SiteId, Tally, UnixMillis};
+
+use crate::count::Kept;
+
+impl Keeper {
+    /// Reads a letter; what it brings shows at once and is kept for the next start.
+    pub(super) fn read_letter(&mut self, letter: Letter) {
+        let done = match letter {
+            Letter::News(news) => self.take_news(&news),
+            Letter::TakeBack(site, rows, held, done) => self.take_back(&site, &rows, held).map(|()| {
+                // Who asked may be gone; it will ask again.
+                done.send(()).ok();
+            }),
+            Letter::TellPresence(site) => {
+                self.tell_presence(site);
+                Ok(())
+            }
+        };
+        if let Err(error) = done {
+            tracing::error!(%error, "what the fleet told could not be kept; it will be told again");
+        }
+    }
+
+    fn take_news(&mut self, news: &News) -> Result<(), OrderError> {
+        let Some(site) = &news.site else { return Ok(()) };
+        let now = self.rooms.clock.now();
+        if !news.rows.is_empty() {
+            let minutes_before = now.minute().saturating_sub(MINUTES_KEPT);
+            self.fold.store().put_others(site, &news.rows, minutes_before)?;
+        }
+        for (day, bytes) in &news.visitors {
+            if let Some(theirs) = Sketch::from_bytes(bytes) {
+                self.fold.merge_visitors(site, *day, &theirs);
+            }
+        }
+        let counts = &self.rooms.counts;
+        if !news.changes.is_empty() {
+            counts.merge(site.as_str(), &news.changes, now);
+        }
+        if let (Some(online), Some(own)) = (news.online, counts.own_online(site.as_str(), now)) {
+            counts.set_online(site.as_str(), online, own, now);
+        }
+        Ok(())
+    }
+
+    /// Takes values back that the shared store held, and shows them.
+    fn take_back(&mut self, site: &SiteId, rows: &[RowValue], held: Sequence) -> Result<(), OrderError> {
+        self.fold()?;
+        self.fold.store().take_back(site, rows, held)?;
+        let sites = self.rooms.sites();
+        if let Some(placed) = sites.find(site.as_str()).cloned() {
+            let now = self.rooms.clock.now();
+            self.rooms.counts.forget(site.as_str(), now);
+            let kept = super::kept(self.fold.store(), &placed.site, now)?;
+            self.rooms.counts.replace(&placed, &kept, now);
+        }
+        Ok(())
+    }
+
+    fn tell_presence(&mut self, site: SiteId) {
+        let Some(fleet) = &self.fleet else { return };
+        let now = self.rooms.clock.now();
+        let everybody = self.rooms.counts.everybody(&site, now);
+        tracing::info!(site = %site, people = everybody.len(), "the shared store is told who is here");
+        fleet.tell_presence(site, self.fold.settled(), everybody);
+    }
+}
+
+/// What the fleet needs to know of the sites.
+pub fn terms<'a>(sites: impl Iterator<Item = &'a Placed>) -> Vec<Terms> {
+    let terms = |placed: &Placed| Terms {
+        site: placed.site.id.clone(),
+        online_window_ms: placed.site.online_window_ms,
+    };
+    sites.map(terms).collect()
+}
+
+/// Adds what others counted to what was kept of a site.
+pub(super) fn with_others(
+    store: &Store,
+    site: &Site,
+    mut kept: Kept,
+    now: UnixMillis,
+) -> Result<Kept, StoreError> {
+    let mut days: std::collections::BTreeMap<_, _> =
+        kept.days.iter().map(|(day, tally, visitors)| (*day, (*tally, *visitors))).collect();
+    let mut minutes: std::collections::BTreeMap<_, _> = kept.minutes.iter().copied().collect();
+    let mut pages: Vec<_> = Vec::new();
+    for RowValue { row, values } in store.others(&site.id)? {
+        let growth = shown(&values);
+        let add = |tally: &mut Tally| {
+            *tally += growth.more;
+            *tally -= growth.less;
+        };
+        match row {
+            RowKey::Total => add(&mut kept.total),
+            RowKey::Day(day) => add(&mut days.entry(day).or_default().0),
+            RowKey::Minute(minute) if minute + super::MINUTES_SHOWN >= now.minute() => {
+                add(minutes.entry(minute).or_default());
+            }
+            RowKey::Page(page) => pages.push((page, growth.more)),
+            _ => {}
+        }
+    }
+    kept.days = days.into_iter().map(|(day, (tally, visitors))| (day, tally, visitors)).collect();
+    kept.minutes = minutes.into_iter().collect();
+    kept.pages.extend(pages);
+    Ok(kept)
+}
+
+/// Asks the fleet instead of deciding alone.
+#[must_use]
+pub fn decide_with(fleet: &Fleet) -> crate::fold::Decide {
+    let fleet = fleet.clone();
+    Box::new(move |settled, touches| fleet.decide(settled, touches))
+}

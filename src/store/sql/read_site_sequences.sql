@@ -1,0 +1,1 @@
+SELECT id, sequence FROM site
