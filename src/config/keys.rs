@@ -362,7 +362,7 @@ pub(super) static KEYS: [Key<Settings>; 40] = [
         shape: Shape::Text {
             allowed: "a name, or empty",
             take: |to, text, _| {
-                to.fleet.user = text.to_owned();
+                text.clone_into(&mut to.fleet.user);
                 Ok(())
             },
         },

@@ -77,9 +77,9 @@ impl Engine {
         let command = |name: &str, body: &str| {
             let mut command = redis::cmd(name);
             command.arg(body).arg(keys.len()).arg(keys);
-            arguments.iter().for_each(|argument| {
+            for argument in arguments {
                 command.arg(&argument[..]);
-            });
+            }
             command
         };
         match self.ask(&command("EVALSHA", script.hash())).await {
@@ -158,12 +158,11 @@ impl Access {
             // Another part of the program may have chosen the same provider before.
             rustls::crypto::ring::default_provider().install_default().ok();
         }
-        let made = match &self.address.place {
+        match &self.address.place {
             Place::Server(_) | Place::Unix(_) => self.connect_server().await,
             Place::Sentinel(hosts, name) => self.connect_sentinel(hosts, name).await,
             Place::Cluster(hosts) => self.connect_cluster(hosts).await,
-        };
-        made
+        }
     }
 
     async fn connect_server(&self) -> Result<Wire, CallError> {

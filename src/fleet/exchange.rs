@@ -77,7 +77,7 @@ pub struct News {
 /// What becomes of an exchange.
 pub(super) enum Exchanged {
     /// It is done.
-    Done(News),
+    Done(Box<News>),
     /// The store holds later values of this node than the node itself: they must be taken back first.
     Ahead(Sequence),
 }
@@ -143,7 +143,7 @@ impl Link {
                 "BEHIND" => {
                     let held = rest.first().and_then(engine::number).ok_or(CallError::Answer)?;
                     self.begin_anew(held);
-                    return Ok(Exchanged::Done(News { lost: true, ..news }));
+                    return Ok(Exchanged::Done(Box::new(News { lost: true, ..news })));
                 }
                 "AHEAD" => {
                     let held = rest.first().and_then(engine::number).ok_or(CallError::Answer)?;
@@ -160,7 +160,7 @@ impl Link {
             }
         }
         self.share_visitors(caller, site, own, &mut news).await?;
-        Ok(Exchanged::Done(news))
+        Ok(Exchanged::Done(Box::new(news)))
     }
 
     /// Reads an answer of the merge. Says whether others changed more than it holds.

@@ -175,8 +175,11 @@ struct Question {
     settled: Sequence,
     touches: Vec<Touched>,
     /// Sent while the site was away: nobody waits for a verdict.
-    answer: Option<mpsc::Sender<(SiteId, Result<Vec<bool>, CallError>)>>,
+    answer: Option<mpsc::Sender<Verdicts>>,
 }
+
+/// Which touches of a site opened a visit.
+type Verdicts = (SiteId, Result<Vec<bool>, CallError>);
 
 /// The node's part in the fleet, for the keeper and the daemon.
 #[derive(Clone)]

@@ -29,6 +29,8 @@ use crate::words::{SiteId, UnixMillis};
 
 /// Lease, nodes, salts and the clock are looked at this often.
 const UPKEEP: Duration = Duration::from_secs(3);
+/// A start asks about what was left over before the sites are named; then this is as good as any.
+const ONLINE_WINDOW_MS: u64 = 300_000;
 /// A site that fails is tried again after this.
 const RETRY: Duration = Duration::from_secs(1);
 /// Up to so many sites are all asked every interval; of more, quiet ones less often.
@@ -308,13 +310,12 @@ impl Room {
     /// Tells who was here, in calls of a bounded size one after the other.
     async fn touch(&self, question: Question) {
         let Question { site, settled, touches, answer } = question;
-        let Some(terms) = self.sites.borrow().get(&site).cloned().or_else(|| self.unknown(&site)) else {
-            return;
-        };
+        let online_window_ms =
+            self.sites.borrow().get(&site).map_or(ONLINE_WINDOW_MS, |terms| terms.online_window_ms);
         let terms = presence::Terms {
             settled,
             visit_window_ms: self.options.visit_window_ms,
-            online_window_ms: terms.online_window_ms,
+            online_window_ms,
             cut: self.cut.get(),
         };
         let mut verdicts = Vec::with_capacity(touches.len());
@@ -354,11 +355,6 @@ impl Room {
         } else if failed.is_none() {
             self.status.set_back(&site);
         }
-    }
-
-    /// Before the first sites are named, a start asks about what was left over.
-    fn unknown(&self, site: &SiteId) -> Option<Terms> {
-        Some(Terms { site: site.clone(), online_window_ms: self.options.visit_window_ms.min(300_000) })
     }
 
     fn write(&self, letter: Letter) {
@@ -458,7 +454,7 @@ impl Room {
                 }
                 self.status.add_rows(news.sent);
                 let brought = !news.changes.is_empty() || !news.visitors.is_empty() || news.sent > 0;
-                self.write(Letter::News(Box::new(news)));
+                self.write(Letter::News(news));
                 Ok(brought)
             }
             Exchanged::Ahead(held) => {

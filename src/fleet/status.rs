@@ -71,7 +71,9 @@ impl Status {
         let errors = IntCounterVec::new(about, &["operation", "kind"]).expect("name and labels are valid");
         for operation in OPERATIONS {
             calls.with_label_values(&[operation]);
-            CallError::KINDS.iter().for_each(|kind| drop(errors.with_label_values(&[operation, kind])));
+            for kind in CallError::KINDS {
+                errors.with_label_values(&[operation, kind]);
+            }
         }
         registry.register(Box::new(calls.clone())).expect("the name is new");
         registry.register(Box::new(errors.clone())).expect("the name is new");

@@ -42,28 +42,25 @@ impl Gathering {
     pub fn take(&mut self, touch: &Touch<'_>, opened: bool, in_visit: bool) -> usize {
         let known = in_visit && !opened;
         let goes_on = |entry: &Touched| !opened && (entry.view || entry.known) == in_visit;
-        match self.latest.get(&touch.visitor).copied().filter(|place| goes_on(&self.touched[*place])) {
-            Some(place) => {
-                self.touched[place].extend(touch);
-                place
-            }
-            None => {
-                let mut entry = Touched {
-                    site: self.site(touch.site),
-                    visitor: touch.visitor,
-                    previous: touch.previous,
-                    first: touch.at,
-                    last: None,
-                    leave: None,
-                    view: false,
-                    known,
-                };
-                entry.extend(touch);
-                self.latest.insert(touch.visitor, self.touched.len());
-                self.touched.push(entry);
-                self.touched.len() - 1
-            }
+        let latest = self.latest.get(&touch.visitor).copied();
+        if let Some(place) = latest.filter(|place| goes_on(&self.touched[*place])) {
+            self.touched[place].extend(touch);
+            return place;
         }
+        let mut entry = Touched {
+            site: self.site(touch.site),
+            visitor: touch.visitor,
+            previous: touch.previous,
+            first: touch.at,
+            last: None,
+            leave: None,
+            view: false,
+            known,
+        };
+        entry.extend(touch);
+        self.latest.insert(touch.visitor, self.touched.len());
+        self.touched.push(entry);
+        self.touched.len() - 1
     }
 
     /// The site's id; neighbours in the journal are often of one site.

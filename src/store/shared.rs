@@ -208,7 +208,7 @@ fn take_back(
     let sql = match row {
         RowKey::Total => include_str!("sql/take_back_total.sql"),
         RowKey::Day(day) => {
-            bound.extend([value(6), text(day)?]);
+            bound.extend([value(6), text(*day)?]);
             include_str!("sql/take_back_day.sql")
         }
         RowKey::Minute(minute) => {
@@ -220,11 +220,11 @@ fn take_back(
             include_str!("sql/take_back_page.sql")
         }
         RowKey::PageDay(day, page) => {
-            bound.extend([text(day)?, Value::from(page.as_str().to_owned())]);
+            bound.extend([text(*day)?, Value::from(page.as_str().to_owned())]);
             include_str!("sql/take_back_page_day.sql")
         }
         RowKey::Detail(day, dimension, name) => {
-            bound.extend([text(day)?, Value::from(dimension.as_str().to_owned()), Value::from(name.clone())]);
+            bound.extend([text(*day)?, Value::from(dimension.as_str().to_owned()), Value::from(name.clone())]);
             include_str!("sql/take_back_detail.sql")
         }
         // The peak comes back with what others know, visitors with their sketch.
@@ -235,7 +235,7 @@ fn take_back(
     statement.execute(params_from_iter(bound)).map(drop)
 }
 
-fn text(day: &Day) -> rusqlite::Result<Value> {
+fn text(day: Day) -> rusqlite::Result<Value> {
     match day.to_sql()? {
         rusqlite::types::ToSqlOutput::Owned(value) => Ok(value),
         other => Err(rusqlite::Error::ToSqlConversionFailure(format!("{other:?}").into())),
