@@ -6,21 +6,24 @@
 use std::borrow::Cow;
 
 use super::BeaconError;
+use super::bytes::Bytes;
 
 /// The parameters that are known, by their place in [`Form`].
 const NAMES: [&str; 7] = ["s", "u", "r", "k", "w", "i", "d"];
+/// What stands for something else in a value.
+const ESCAPES: Bytes = Bytes::of(b"%+");
 
 /// The known parameters of one request, still encoded.
 #[derive(Debug, Default)]
 pub(super) struct Form<'a> {
-    values: [Option<&'a str>; NAMES.len()],
+    values: [Option<&'a [u8]>; NAMES.len()],
 }
 
 impl<'a> Form<'a> {
     /// Takes the parameters of a query; a parameter without `=` is an empty one.
     pub(super) fn read_query(&mut self, query: &'a str) -> Result<(), BeaconError> {
-        for pair in pairs(query) {
-            let (name, value) = name_and_value(pair).unwrap_or((pair, ""));
+        for pair in pairs(query.as_bytes()) {
+            let (name, value) = name_and_value(pair).unwrap_or((pair, b""));
             self.take(name, value)?;
         }
         Ok(())
@@ -33,15 +36,17 @@ impl<'a> Form<'a> {
         if holds(body, foreign) {
             return Err(BeaconError::Body);
         }
-        let text = str::from_utf8(body).map_err(|_| BeaconError::Body)?;
-        for pair in pairs(text).filter(|pair| !pair.is_empty()) {
+        if !body.is_ascii() && str::from_utf8(body).is_err() {
+            return Err(BeaconError::Body);
+        }
+        for pair in pairs(body).filter(|pair| !pair.is_empty()) {
             let (name, value) = name_and_value(pair).ok_or(BeaconError::Body)?;
             self.take(name, value)?;
         }
         Ok(())
     }
 
-    fn take(&mut self, name: &str, value: &'a str) -> Result<(), BeaconError> {
+    fn take(&mut self, name: &[u8], value: &'a [u8]) -> Result<(), BeaconError> {
         let Some(place) = place_of(name) else { return Ok(()) };
         if self.values[place].replace(value).is_some() {
             return Err(BeaconError::Duplicate { field: NAMES[place] });
@@ -55,8 +60,17 @@ impl<'a> Form<'a> {
         field: &'static str,
         bytes_max: usize,
     ) -> Result<Option<Cow<'a, str>>, BeaconError> {
-        let Some(raw) = place_of(field).and_then(|place| self.values[place]) else { return Ok(None) };
-        let text = unescaped(field, raw)?;
+        let Some(raw) = place_of(field.as_bytes()).and_then(|place| self.values[place]) else {
+            return Ok(None);
+        };
+        let plain = ESCAPES.run_up_to(raw);
+        let text = if plain == raw.len() {
+            str::from_utf8(raw).ok().map(Cow::Borrowed)
+        } else {
+            let bytes = unescaped(raw, plain).ok_or(BeaconError::Escape { field })?;
+            String::from_utf8(bytes).ok().map(Cow::Owned)
+        };
+        let text = text.ok_or(BeaconError::Encoding { field })?;
         if text.len() > bytes_max {
             return Err(BeaconError::TooLong { field, bytes_max });
         }
@@ -87,8 +101,8 @@ pub(super) fn decoded(raw: &str) -> Option<Cow<'_, str>> {
     String::from_utf8(bytes).ok().map(Cow::Owned)
 }
 
-fn place_of(name: &str) -> Option<usize> {
-    match name.as_bytes() {
+fn place_of(name: &[u8]) -> Option<usize> {
+    match name {
         b"s" => Some(0),
         b"u" => Some(1),
         b"r" => Some(2),
@@ -101,18 +115,18 @@ fn place_of(name: &str) -> Option<usize> {
 }
 
 /// What stands between the `&`s.
-fn pairs(text: &str) -> impl Iterator<Item = &str> {
+fn pairs(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let text = rest?;
-        let Some(end) = memchr::memchr(b'&', text.as_bytes()) else { return rest.take() };
+        let Some(end) = memchr::memchr(b'&', text) else { return rest.take() };
         rest = Some(&text[end + 1..]);
         Some(&text[..end])
     })
 }
 
-fn name_and_value(pair: &str) -> Option<(&str, &str)> {
-    let end = pair.bytes().position(|b| b == b'=')?;
+fn name_and_value(pair: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = pair.iter().position(|b| *b == b'=')?;
     Some((&pair[..end], &pair[end + 1..]))
 }
 
@@ -121,30 +135,22 @@ fn holds(bytes: &[u8], such: impl Fn(u8) -> bool) -> bool {
     bytes.iter().fold(false, |found, b| found | such(*b))
 }
 
-fn unescaped<'a>(field: &'static str, raw: &'a str) -> Result<Cow<'a, str>, BeaconError> {
-    let mut rest = raw.as_bytes();
-    let Some(mut plain) = memchr::memchr2(b'%', b'+', rest) else { return Ok(Cow::Borrowed(raw)) };
-    let mut bytes = Vec::with_capacity(raw.len());
-    loop {
-        bytes.extend_from_slice(&rest[..plain]);
-        let mark = rest.get(plain);
-        rest = rest.get(plain + 1..).unwrap_or(&[]);
-        match mark {
-            None => break,
-            Some(b'%') => {
-                let (digits, behind) = rest.split_first_chunk().ok_or(BeaconError::Escape { field })?;
-                bytes.push(escaped(*digits).ok_or(BeaconError::Escape { field })?);
-                rest = behind;
-            }
-            Some(_) => bytes.push(b' '),
-        }
-        plain = memchr::memchr2(b'%', b'+', rest).unwrap_or(rest.len());
+/// Byte by byte from the first escape on, since addresses hold so many of them that leaping from one to the
+/// next costs more.
+fn unescaped(raw: &[u8], plain: usize) -> Option<Vec<u8>> {
+    let mut bytes = raw.to_vec();
+    let mut end = plain;
+    let mut rest = raw[plain..].iter();
+    while let Some(b) = rest.next() {
+        bytes[end] = match b {
+            b'%' => hex(*rest.next()?)? << 4 | hex(*rest.next()?)?,
+            b'+' => b' ',
+            b => *b,
+        };
+        end += 1;
     }
-    String::from_utf8(bytes).map(Cow::Owned).map_err(|_| BeaconError::Encoding { field })
-}
-
-fn escaped([high, low]: [u8; 2]) -> Option<u8> {
-    Some(hex(high)? << 4 | hex(low)?)
+    bytes.truncate(end);
+    Some(bytes)
 }
 
 fn hex(digit: u8) -> Option<u8> {
@@ -178,7 +184,7 @@ mod tests {
     #[test]
     fn names_stand_at_their_places() {
         for (place, name) in NAMES.iter().enumerate() {
-            assert_eq!(place_of(name), Some(place));
+            assert_eq!(place_of(name.as_bytes()), Some(place));
         }
     }
 

@@ -3,15 +3,24 @@
 use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
+use super::bytes::Bytes;
+
 /// The longest name that the domain name system knows.
 const BYTES_MAX: usize = 253;
+/// What a host in its one spelling is made of.
+const PLAIN: Bytes = Bytes::of(b"abcdefghijklmnopqrstuvwxyz0123456789-._");
+/// What ends the authority of a URL.
+const BEHIND_AUTHORITY: Bytes = Bytes::of(b"/\\?#");
 
 /// Splits an absolute URL into the authority and what follows; `None` when it is no such URL.
 pub(super) fn split_url(url: &[u8]) -> Option<(&[u8], &[u8])> {
-    let colon = url.iter().position(|b| !is_scheme(*b))?;
-    let behind = url.get(colon..)?.strip_prefix(b"://")?;
-    let end = behind.iter().position(|b| matches!(b, b'/' | b'\\' | b'?' | b'#'));
-    (colon > 0).then(|| behind.split_at(end.unwrap_or(behind.len())))
+    let behind = url.strip_prefix(b"https://").or_else(|| behind_scheme(url))?;
+    Some(behind.split_at(BEHIND_AUTHORITY.run_up_to(behind)))
+}
+
+fn behind_scheme(url: &[u8]) -> Option<&[u8]> {
+    let (scheme, behind) = url.split_at(url.iter().position(|b| !is_scheme(*b))?);
+    behind.strip_prefix(b"://").filter(|_| !scheme.is_empty())
 }
 
 /// The host of an absolute URL of any scheme.
@@ -48,9 +57,7 @@ pub(super) fn of_authority(authority: &str) -> Option<Cow<'_, str>> {
 
 /// Whether this is a name in its one spelling and nothing else, as nearly all are.
 fn is_plain(authority: &[u8]) -> bool {
-    !matches!(authority, [] | [.., b'.'])
-        && authority.len() <= BYTES_MAX
-        && authority.iter().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_'))
+    !matches!(authority, [] | [.., b'.']) && authority.len() <= BYTES_MAX && PLAIN.make_up(authority)
 }
 
 fn is_scheme(b: u8) -> bool {

@@ -4,6 +4,7 @@
 //! Whatever can be borrowed from the request is borrowed, everything is bounded, and no error repeats
 //! what was sent. This room does not know which sites exist, who sent the request, or the time.
 
+mod bytes;
 mod error;
 mod form;
 mod host;

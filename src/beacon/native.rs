@@ -147,8 +147,8 @@ fn browser(form: &Form<'_>) -> Result<Option<u64>, BeaconError> {
 
 /// Digits alone: `parse` would take a sign too.
 fn number(text: &str) -> Option<u32> {
-    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    digits.then(|| text.parse().ok()).flatten()
+    let digits = |number: u32, b| number.checked_mul(10)?.checked_add(char::from(b).to_digit(10)?);
+    if text.is_empty() { None } else { text.bytes().try_fold(0, digits) }
 }
 
 #[cfg(test)]

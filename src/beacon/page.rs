@@ -19,6 +19,7 @@ use std::ops::Range;
 
 use percent_encoding::percent_encode_byte;
 
+use super::bytes::Bytes;
 use super::{BeaconError, form, host};
 use crate::words::PagePath;
 
@@ -38,6 +39,9 @@ const INDEX_FILES: [&str; 12] = [
     "default.aspx",
 ];
 
+/// What a segment of a path is made of that folding leaves as it is.
+const PLAIN: Bytes =
+    Bytes::of(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!$&'()*+,-.:;=@_~");
 /// Escaped within a segment of the path, since they would end it.
 const ENDS_SEGMENT: &[u8] = b"/\\?#";
 /// Escaped within a kept parameter, since they would end it or mean something else.
@@ -144,17 +148,15 @@ impl<'a> PageUrl<'a> {
 
 /// Whether a path is plain and already as folding would leave it; `false` may err.
 fn is_folded(path: &str) -> bool {
-    let bytes = path.as_bytes();
-    let plain =
-        |b: u8| matches!(b, b'!' | b'$' | b'&'..=b';' | b'=' | b'@'..=b'Z' | b'_' | b'a'..=b'z' | b'~');
-    if path == "/" || !bytes.iter().all(|b| plain(*b)) {
-        return path == "/";
+    let Some(mut rest) = path.strip_prefix('/') else { return false };
+    while let end @ 1.. = PLAIN.run(rest.as_bytes()) {
+        if end == rest.len() {
+            return !is_index_file(rest);
+        }
+        let Some(next) = rest[end..].strip_prefix('/') else { return false };
+        rest = next;
     }
-    let last_segment = memchr::memrchr(b'/', bytes).map_or("", |slash| &path[slash + 1..]);
-    bytes.first() == Some(&b'/')
-        && !last_segment.is_empty()
-        && !bytes.windows(2).any(|pair| pair == b"//")
-        && !is_index_file(last_segment)
+    path == "/"
 }
 
 fn fold_path(path: &str) -> String {

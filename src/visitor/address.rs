@@ -109,6 +109,10 @@ fn forwarded_for(element: &[u8]) -> Option<IpAddr> {
 /// An address as proxies write it: with or without port, brackets, quotes and zone.
 fn node(raw: &[u8]) -> Option<IpAddr> {
     let text = str::from_utf8(raw).ok()?;
+    // Nearly all are a bare one of these.
+    if let Some(address) = ipv4(text) {
+        return Some(address);
+    }
     let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
     if let Some(literal) = text.strip_prefix('[') {
         let (address, port) = literal.split_once(']')?;

@@ -324,21 +324,13 @@ fn is_excluded(address: Option<IpAddr>, networks: &[IpNet]) -> bool {
 
 /// Every part that may vary in length stands behind its length, so that no two visitors hash the same bytes.
 fn address_id(salt: &Salt, site: &SiteId, address: Option<IpAddr>, agent: u64) -> VisitorId {
-    let mut hasher = SipHasher24::new_with_key(&salt.0);
-    match address {
-        None => hasher.write(&[0]),
-        Some(IpAddr::V4(address)) => {
-            hasher.write(&[4]);
-            hasher.write(&address.octets());
-        }
-        Some(IpAddr::V6(address)) => {
-            hasher.write(&[6]);
-            hasher.write(&address.octets());
-        }
-    }
-    hasher.write(&agent.to_le_bytes());
-    write_with_length(&mut hasher, site.as_str().as_bytes());
-    VisitorId(hasher.finish())
+    let mut known = match address {
+        None => Known::by(0, &[]),
+        Some(IpAddr::V4(address)) => Known::by(4, &address.octets()),
+        Some(IpAddr::V6(address)) => Known::by(6, &address.octets()),
+    };
+    known.push(&agent.to_le_bytes());
+    known.id(salt, site)
 }
 
 /// For servers that look names up, or know the other end only as a socket.
@@ -352,17 +344,45 @@ fn name_id(salt: &Salt, site: &SiteId, name: &[u8], agent: u64) -> VisitorId {
 }
 
 fn browser_id(salt: &Salt, site: &SiteId, browser: u64) -> VisitorId {
-    let mut hasher = SipHasher24::new_with_key(&salt.0);
-    hasher.write(&[1]);
-    hasher.write(&browser.to_le_bytes());
-    write_with_length(&mut hasher, site.as_str().as_bytes());
-    VisitorId(hasher.finish())
+    Known::by(1, &browser.to_le_bytes()).id(salt, site)
+}
+
+/// By what a visitor is known, put together and then hashed at once, which costs half of hashing it piece by
+/// piece.
+struct Known {
+    /// Room for a kind, an address, a user agent's digest, and the site behind its length.
+    bytes: [u8; 1 + 16 + 8 + 4 + SiteId::BYTES_MAX],
+    length: usize,
+}
+
+impl Known {
+    fn by(kind: u8, part: &[u8]) -> Known {
+        let mut known = Known { bytes: [0; _], length: 0 };
+        known.push(&[kind]);
+        known.push(part);
+        known
+    }
+
+    fn push(&mut self, part: &[u8]) {
+        self.bytes[self.length..][..part.len()].copy_from_slice(part);
+        self.length += part.len();
+    }
+
+    fn id(mut self, salt: &Salt, site: &SiteId) -> VisitorId {
+        let site = site.as_str().as_bytes();
+        self.push(&length(site));
+        self.push(site);
+        VisitorId(SipHasher24::new_with_key(&salt.0).hash(&self.bytes[..self.length]))
+    }
 }
 
 fn write_with_length(hasher: &mut SipHasher24, bytes: &[u8]) {
-    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-    hasher.write(&length.to_le_bytes());
+    hasher.write(&length(bytes));
     hasher.write(bytes);
+}
+
+fn length(bytes: &[u8]) -> [u8; 4] {
+    u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes()
 }
 
 #[cfg(test)]
@@ -454,6 +474,26 @@ mod tests {
         let visitors = visitors();
         visitors.set_countries(countries);
         visitors.identify(&beacon, &Peer { address }, &headers, &site, &case.salts)
+    }
+
+    #[test]
+    fn an_id_is_the_hash_of_its_parts_one_after_the_other() {
+        let (salt, site) = (Salt([7; 16]), SiteId::parse("vks").expect("an id"));
+        let hash = |parts: &[&[u8]]| {
+            let mut hasher = SipHasher24::new_with_key(&salt.0);
+            for part in parts {
+                hasher.write(part);
+            }
+            VisitorId(hasher.finish())
+        };
+        let (agent, behind) = ([9, 8, 7, 6, 5, 4, 3, 2], [3, 0, 0, 0, b'v', b'k', b's']);
+        let address = |text: &str| text.parse().ok();
+        let id = |of| address_id(&salt, &site, of, u64::from_le_bytes(agent));
+        assert_eq!(id(address("203.0.113.9")), hash(&[&[4, 203, 0, 113, 9], &agent, &behind]));
+        let wide = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+        assert_eq!(id(address("2001:db8::1")), hash(&[&[6], &wide, &agent, &behind]));
+        assert_eq!(id(None), hash(&[&[0], &agent, &behind]));
+        assert_eq!(browser_id(&salt, &site, u64::from_le_bytes(agent)), hash(&[&[1], &agent, &behind]));
     }
 
     #[test]

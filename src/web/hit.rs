@@ -8,7 +8,7 @@ use super::worker::{Worker, Written};
 use crate::beacon::{AnswerKind, Beacon, PROTOCOLS, Protocol, Request};
 use crate::details::Details;
 use crate::guard::{Outcome, Reason};
-use crate::sites::{Placed, Site};
+use crate::sites::{LanguageChoice, Placed, Site};
 use crate::snippet::{self, Rendered, View};
 use crate::visitor::{self, Forwarding, Peer, SiteSalts, Visitor};
 use crate::words::{Kind, PagePath, Touch, UnixMillis};
@@ -43,8 +43,7 @@ pub(super) async fn answer(
     match protocol.answer {
         AnswerKind::Pixel => Ok(reply::pixel()),
         AnswerKind::Numbers => {
-            let page_language = snippet::page_language(request.query);
-            let view = View::of(&dealt.placed.site, page_language, accept_language(request.headers));
+            let view = dealt.view(request);
             dealt.shown(rooms, &view).map(reply::numbers)
         }
     }
@@ -101,6 +100,16 @@ async fn deal(
 }
 
 impl Dealt {
+    /// What the reply shows; a site with a language of its own need not ask which the reader likes.
+    fn view(&self, request: &Request<'_>) -> View {
+        let site = &self.placed.site;
+        let (page, accepted) = match site.language {
+            LanguageChoice::Fixed(_) => (None, None),
+            LanguageChoice::Auto => (snippet::page_language(request.query), accept_language(request.headers)),
+        };
+        View::of(site, page, accepted)
+    }
+
     /// The numbers that go back with the beacon: of its turn if it counts, else of this moment.
     fn shown(self, rooms: &Rooms, view: &View) -> Result<Vec<u8>, Refusal> {
         let number = self.placed.number;
