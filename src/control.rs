@@ -57,9 +57,9 @@ pub enum Request {
         changes: Vec<Change>,
         /// Why, for each of them.
         reason: String,
-        /// The file's SHA-256.
+        /// What the numbers are known again by.
         source: String,
-        /// Whether a file that was taken before is taken again.
+        /// Whether numbers that were taken before are taken again.
         again: bool,
     },
     /// A backup into a new file.

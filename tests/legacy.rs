@@ -71,8 +71,8 @@ fn numbers_come_along_beside_a_running_daemon_and_stay() {
     };
     shown(&daemon);
     let list = daemon.print("adjust", &["vks", "--list"]);
-    assert!(list.contains("  +3 views  /  goatcounter: goatcounter.csv, sha256 "), "{list}");
-    assert!(list.contains("  +287 visits  2026-11-02  nukeviet: nukeviet.sql, sha256 "), "{list}");
+    assert!(list.contains("  +3 views  /  goatcounter: goatcounter.csv, known as "), "{list}");
+    assert!(list.contains("  +287 visits  2026-11-02  nukeviet: nukeviet.sql, known as "), "{list}");
     assert!(list.contains("  +1332702 visits  total  nukeviet: "), "{list}");
     assert!(list.lines().all(|line| line.contains("  uid ")), "{list}");
     assert_eq!(daemon.stop().0, 0);
@@ -86,18 +86,38 @@ fn a_file_is_taken_once_unless_it_is_asked_for() {
     let reply = sample("busuanzi.jsonp");
     let total =
         |times: u64| format!("vks now has {} visits and {} views in all", 8_123 * times, 20_987 * times);
-    let refused = "this very file was brought along for vks before, on ";
+    let refused = "these very numbers were brought along for vks before, on ";
     check(&daemon, "busuanzi", &reply, &[], 0, &total(1));
     check(&daemon, "busuanzi", &reply, &[], 1, refused);
     daemon.restart();
     check(&daemon, "busuanzi", &reply, &[], 1, refused);
     check(&daemon, "busuanzi", &reply, &["--dry-run"], 1, refused);
     check(&daemon, "busuanzi", &reply, &["--again"], 0, &total(2));
-    // Under another name it is the same file.
-    let renamed = daemon.directory.path().join("renamed");
-    std::fs::copy(&reply, &renamed).unwrap();
-    check(&daemon, "busuanzi", &renamed, &[], 1, refused);
+    // Under another name it is the same file, and so it is packed or in another dress.
+    let other = |name: &str, bytes: &[u8]| {
+        let path = daemon.directory.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let bytes = std::fs::read(&reply).unwrap();
+    let text = String::from_utf8(bytes.clone()).unwrap();
+    let json = &text[text.find('{').unwrap() + 1..];
+    let json = &json[json.find('{').unwrap()..=json.find('}').unwrap()];
+    for (name, bytes) in [
+        ("renamed", bytes.clone()),
+        ("reply.jsonp.gz", packed(&bytes)),
+        ("reply.json", json.as_bytes().to_vec()),
+        ("within.json", format!("{{\"data\": {json}}}").into_bytes()),
+    ] {
+        check(&daemon, "busuanzi", &other(name, &bytes), &[], 1, refused);
+    }
     assert_eq!(export(&daemon)["total"]["visits"], 16_246);
+}
+
+fn packed(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
 }
 
 #[test]
@@ -132,9 +152,7 @@ fn a_trial_shows_a_table_and_changes_nothing() {
 #[test]
 fn a_compressed_export_is_read_and_one_that_is_cut_short_counts_nothing() {
     let daemon = Daemon::start(SITE);
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(&std::fs::read(sample("goatcounter.csv")).unwrap()).unwrap();
-    let whole = encoder.finish().unwrap();
+    let whole = packed(&std::fs::read(sample("goatcounter.csv")).unwrap());
     let file = daemon.directory.path().join("export.csv.gz");
     std::fs::write(&file, &whole[..whole.len() - 20]).unwrap();
     check(&daemon, "goatcounter", &file, &[], 1, "export.csv.gz: cannot be read: ");

@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use flate2::read::MultiGzDecoder;
-use sha2::{Digest, Sha256};
 
 use super::adjust::{audit, configured};
 use super::{Failure, failed};
@@ -39,7 +38,7 @@ pub(super) struct FromOptions {
     /// Show what would be added, and add nothing.
     #[arg(long, requires = "from")]
     dry_run: bool,
-    /// Add a file that was added before once more.
+    /// Add numbers that were added before once more.
     #[arg(long, requires = "from")]
     again: bool,
     /// Paths of pages, one a line, for files that name pages by hashes (busuanzi's Redis).
@@ -82,16 +81,17 @@ struct OldCounter<'a> {
     pages: Option<&'a Path>,
     /// Whether nothing is to be changed.
     dry_run: bool,
-    /// Whether a file that was added before is added again.
+    /// Whether numbers that were added before are added again.
     again: bool,
 }
 
 /// Reads an old counter's file and adds its numbers to a site, all of them or none.
 fn bring_along(config: &Config, asked: &OldCounter<'_>) -> Result<(), Failure> {
     let site = configured(config, asked.site)?;
-    let (totals, source) = read(site, asked)?;
+    let totals = read(site, asked)?;
+    let source = totals.fingerprint();
     let name: String = name_of(asked.file).escape_debug().take(NAME_CHARACTERS_MAX).collect();
-    let reason = format!("{}: {name}, sha256 {}", asked.system, &source[..16]);
+    let reason = format!("{}: {name}, known as {}", asked.system, &source[..16]);
     let changes = changes(&totals);
     let audit = audit(site, &reason);
     let batch = audit.batch(&changes, source.clone(), asked.again).map_err(Failure::Failed)?;
@@ -115,8 +115,8 @@ fn bring_along(config: &Config, asked: &OldCounter<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The totals of a file, and its SHA-256 in hexadecimal digits.
-fn read(site: &Site, asked: &OldCounter<'_>) -> Result<(Totals, String), Failure> {
+/// The totals of a file.
+fn read(site: &Site, asked: &OldCounter<'_>) -> Result<Totals, Failure> {
     let Some(system) = legacy::system(asked.system) else {
         let known = SYSTEMS.map(|system| system.name).join(", ");
         return Err(Failure::Argument(format!("there is no system {}; there are {known}", asked.system)));
@@ -137,21 +137,14 @@ fn read(site: &Site, asked: &OldCounter<'_>) -> Result<(Totals, String), Failure
         known_pages: &known_pages,
     };
     let file = File::open(asked.file).map_err(unreadable(asked.file))?;
-    let mut hashing = Hashing { input: BufReader::new(file), hash: Sha256::new(), peeked: Vec::new() };
-    let is_gzip = hashing.begins_with(&[0x1f, 0x8b]).map_err(unreadable(asked.file))?;
+    let mut file = BufReader::new(file);
+    let is_gzip = file.fill_buf().map_err(unreadable(asked.file))?.starts_with(&[0x1f, 0x8b]);
     let read = if is_gzip {
-        (system.read)(&mut MultiGzDecoder::new(&mut hashing), &setting)
+        (system.read)(&mut MultiGzDecoder::new(file), &setting)
     } else {
-        (system.read)(&mut hashing, &setting)
+        (system.read)(&mut file, &setting)
     };
-    let totals = read.map_err(|error| Failure::Failed(format!("{}: {error}", asked.file.display())))?;
-    // What stands behind the part that was needed belongs to the file too.
-    io::copy(&mut hashing, &mut io::sink()).map_err(unreadable(asked.file))?;
-    let mut hex = String::with_capacity(64);
-    for byte in hashing.hash.finalize() {
-        write!(hex, "{byte:02x}").expect("a String takes whatever is written");
-    }
-    Ok((totals, hex))
+    read.map_err(|error| Failure::Failed(format!("{}: {error}", asked.file.display())))
 }
 
 fn paths(path: &Path) -> io::Result<Vec<String>> {
@@ -159,37 +152,6 @@ fn paths(path: &Path) -> io::Result<Vec<String>> {
     File::open(path)?.take(PAGES_BYTES_MAX).read_to_string(&mut text)?;
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     Ok(lines.map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect())
-}
-
-/// A file that is hashed while it is read.
-struct Hashing {
-    input: BufReader<File>,
-    hash: Sha256,
-    peeked: Vec<u8>,
-}
-
-impl Hashing {
-    /// Whether the file begins with these bytes; they are read all the same.
-    fn begins_with(&mut self, bytes: &[u8]) -> io::Result<bool> {
-        let most = u64::try_from(bytes.len()).unwrap_or(0);
-        self.input.by_ref().take(most).read_to_end(&mut self.peeked)?;
-        Ok(self.peeked == bytes)
-    }
-}
-
-impl Read for Hashing {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = if self.peeked.is_empty() {
-            self.input.read(buffer)?
-        } else {
-            let bytes = self.peeked.len().min(buffer.len());
-            buffer[..bytes].copy_from_slice(&self.peeked[..bytes]);
-            self.peeked.drain(..bytes);
-            bytes
-        };
-        self.hash.update(&buffer[..read]);
-        Ok(read)
-    }
 }
 
 fn name_of(file: &Path) -> String {

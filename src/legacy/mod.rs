@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 
 use jiff::tz::TimeZone;
+use sha2::{Digest, Sha256};
 
 use crate::beacon::PageUrl;
 use crate::rows::LocalDay;
@@ -89,6 +90,23 @@ impl Totals {
         let mut dated = Tally::default();
         self.days.values().for_each(|tally| dated += *tally);
         dated
+    }
+
+    /// What these numbers are known again by, however their file was packed or dressed: 64 hexadecimal
+    /// digits, the SHA-256 of every number that is not 0. Notes are none.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        // No word of one line can be taken for another's: what has spaces comes last.
+        let mut line = |what: &str, tally: &Tally| {
+            if *tally != Tally::default() {
+                hash.update(format!("{} {} {what}\n", tally.views, tally.visits));
+            }
+        };
+        line("total", &self.total);
+        self.days.iter().for_each(|(day, tally)| line(&format!("day {day}"), tally));
+        self.pages.iter().for_each(|(page, tally)| line(&format!("page {}", page.as_str()), tally));
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Counts at a moment: for its day, or for the total alone if no counter can have counted then.
@@ -262,6 +280,21 @@ mod tests {
         let mut totals = Totals { total: Tally { views: 10, visits: 5 }, ..Totals::default() };
         totals.days.insert(TODAY, Tally { views: 4, visits: 7 });
         assert_eq!(totals.undated(), Tally { views: 6, visits: 0 });
+    }
+
+    #[test]
+    fn numbers_are_known_by_what_they_are_and_not_by_their_notes() {
+        let tally = Tally { views: 4, visits: 2 };
+        let mut totals = Totals { total: tally, ..Totals::default() };
+        let total = totals.fingerprint();
+        totals.notes.push("one of them was odd".to_owned());
+        totals.days.insert(TODAY, Tally::default());
+        assert_eq!(totals.fingerprint(), total);
+        totals.days.insert(TODAY, tally);
+        let day = totals.fingerprint();
+        totals.pages.insert(PagePath::from_folded("/"), tally);
+        let page = totals.fingerprint();
+        assert!(total != day && day != page && page.len() == 64);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! It never changes a counted value.
 //!
 //! What an old counter held comes as a [`Batch`] of adjustments: all of them or none, and the same
-//! file only once.
+//! numbers only once.
 
 use std::num::NonZeroI64;
 
@@ -123,9 +123,9 @@ pub struct Batch {
     pub site: SiteId,
     /// What is adjusted.
     pub adjustments: Vec<Adjustment>,
-    /// The file's SHA-256, in hexadecimal digits.
+    /// What the old counter's numbers are known again by.
     pub source: String,
-    /// Whether a file that was taken before is taken again.
+    /// Whether numbers that were taken before are taken again.
     pub again: bool,
 }
 
@@ -152,8 +152,8 @@ pub enum AdjustError {
         /// The largest amount allowed.
         max: u64,
     },
-    /// The same file once more.
-    #[error("this very file was brought along for {site} before, on {} by {who}; with --again it is added once more", date(*.at))]
+    /// The same numbers once more.
+    #[error("these very numbers were brought along for {site} before, on {} by {who}; with --again they are added once more", date(*.at))]
     Again {
         /// The site.
         site: SiteId,
