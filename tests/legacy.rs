@@ -86,7 +86,7 @@ fn a_file_is_taken_once_unless_it_is_asked_for() {
     let reply = sample("busuanzi.jsonp");
     let total =
         |times: u64| format!("vks now has {} visits and {} views in all", 8_123 * times, 20_987 * times);
-    let refused = "these very numbers were brought along for vks before, on ";
+    let refused = "these very numbers were brought along for vks before (";
     check(&daemon, "busuanzi", &reply, &[], 0, &total(1));
     check(&daemon, "busuanzi", &reply, &[], 1, refused);
     daemon.restart();
@@ -112,6 +112,42 @@ fn a_file_is_taken_once_unless_it_is_asked_for() {
         check(&daemon, "busuanzi", &other(name, &bytes), &[], 1, refused);
     }
     assert_eq!(export(&daemon)["total"]["visits"], 16_246);
+}
+
+#[test]
+fn a_newer_export_is_no_second_counter_unless_it_is_said_to_be() {
+    let mut daemon = Daemon::start(SITE);
+    let older = sample("goatcounter.csv");
+    let text = std::fs::read_to_string(&older).unwrap();
+    let again = text.lines().find(|line| line.starts_with("/,")).unwrap();
+    let newer = daemon.directory.path().join("newer.csv");
+    std::fs::write(&newer, format!("{text}{again}\n")).unwrap();
+    check(&daemon, "goatcounter", &older, &[], 0, "vks now has 4 visits and 6 views in all");
+    let known =
+        "numbers of goatcounter were brought along for vks before (4 visits and 6 views, 2 pages, on ";
+    for more in [&[][..], &["--dry-run"]] {
+        let text = check(&daemon, "goatcounter", &newer, more, 1, known);
+        assert!(text.contains("with --replace") && text.contains("with --again"), "{text}");
+    }
+    let would = ["--replace", "--dry-run"];
+    let text = check(&daemon, "goatcounter", &newer, &would, 0, "would be taken back: 4 visits and 6 views");
+    assert!(text.contains("vks would have 4 visits and 7 views in all"), "{text}");
+    assert_eq!(export(&daemon)["total"]["views"], 6);
+    check(&daemon, "goatcounter", &newer, &["--replace"], 0, "taken back: 4 visits and 6 views of before");
+    let shown = |daemon: &Daemon| {
+        assert_eq!(daemon.numbers("vks")["total"]["views"], 7);
+        assert_eq!(page(daemon, "/")["views"], 4);
+        assert_eq!(page(daemon, "/tin-tức")["views"], 2);
+    };
+    shown(&daemon);
+    let list = daemon.print("adjust", &["vks", "--list"]);
+    assert!(list.contains("  -3 views  /  replaced by goatcounter: newer.csv, known as "), "{list}");
+    daemon.stop();
+    check(&daemon, "goatcounter", &older, &["--again"], 0, "vks now has 8 visits and 13 views in all");
+    check(&daemon, "goatcounter", &newer, &["--replace"], 0, "taken back: 8 visits and 13 views of before");
+    daemon.restart();
+    shown(&daemon);
+    check(&daemon, "goatcounter", &newer, &["--replace", "--again"], 2, "cannot be used with");
 }
 
 fn packed(bytes: &[u8]) -> Vec<u8> {

@@ -12,12 +12,12 @@ use flate2::read::MultiGzDecoder;
 use super::adjust::{audit, configured};
 use super::{Failure, failed};
 use crate::config::Config;
-use crate::control::{Change, REQUEST_BYTES_MAX, Request, ask_daemon};
+use crate::control::{BroughtReply, Change, REQUEST_BYTES_MAX, Request, ask_daemon};
 use crate::daemon::{database, open_stopped};
 use crate::legacy::{self, SYSTEMS, Setting, Totals};
 use crate::rows::LocalDay;
 use crate::sites::Site;
-use crate::store::{Batch, Store};
+use crate::store::{Batch, Earlier, Source, Store};
 use crate::words::{Figure, Tally};
 
 /// A list of paths that is longer is not one.
@@ -38,7 +38,10 @@ pub(super) struct FromOptions {
     /// Show what would be added, and add nothing.
     #[arg(long, requires = "from")]
     dry_run: bool,
-    /// Add numbers that were added before once more.
+    /// Take back what was brought along from this system before, and bring this in its place.
+    #[arg(long, requires = "from", conflicts_with = "again")]
+    replace: bool,
+    /// Add to what was brought along from this system before, as the numbers of a second counter.
     #[arg(long, requires = "from")]
     again: bool,
     /// Paths of pages, one a line, for files that name pages by hashes (busuanzi's Redis).
@@ -64,7 +67,12 @@ impl FromOptions {
             return Err(Failure::Argument("import --from takes one file: the dump or export".to_owned()));
         };
         let pages = self.pages.as_deref();
-        let asked = OldCounter { system, file, site, pages, dry_run: self.dry_run, again: self.again };
+        let earlier = match (self.replace, self.again) {
+            (true, _) => Earlier::TakeBack,
+            (false, true) => Earlier::Stay,
+            (false, false) => Earlier::Forbid,
+        };
+        let asked = OldCounter { system, file, site, pages, dry_run: self.dry_run, earlier };
         bring_along(config, &asked)
     }
 }
@@ -81,37 +89,51 @@ struct OldCounter<'a> {
     pages: Option<&'a Path>,
     /// Whether nothing is to be changed.
     dry_run: bool,
-    /// Whether numbers that were added before are added again.
-    again: bool,
+    /// What becomes of numbers of the same system that were brought along before.
+    earlier: Earlier,
 }
 
 /// Reads an old counter's file and adds its numbers to a site, all of them or none.
 fn bring_along(config: &Config, asked: &OldCounter<'_>) -> Result<(), Failure> {
     let site = configured(config, asked.site)?;
     let totals = read(site, asked)?;
-    let source = totals.fingerprint();
+    let fingerprint = totals.fingerprint();
     let name: String = name_of(asked.file).escape_debug().take(NAME_CHARACTERS_MAX).collect();
-    let reason = format!("{}: {name}, known as {}", asked.system, &source[..16]);
+    let reason = format!("{}: {name}, known as {}", asked.system, &fingerprint[..16]);
+    let source = Source::of(asked.system, &fingerprint);
     let changes = changes(&totals);
-    let audit = audit(site, &reason);
-    let batch = audit.batch(&changes, source.clone(), asked.again).map_err(Failure::Failed)?;
-    if asked.dry_run {
-        super::tell(&table(asked.site, &reason, &totals));
-        return refuse_again(config, &batch);
-    }
     if changes.is_empty() {
         return Err(Failure::Failed(format!("{}: nothing was counted in it", asked.file.display())));
     }
-    let request =
-        Request::BringAlong { site: asked.site.to_owned(), changes, reason, source, again: asked.again };
-    let total = match ask(config, &request)? {
-        Some(total) => Tally { views: number(&total["views"]), visits: number(&total["visits"]) },
-        None => open_stopped(config)?.fold.store().adjust_all(&batch).map_err(|error| failed(&error))?,
+    let batch = audit(site, &reason).batch(&changes, source.as_str(), asked.earlier);
+    let batch = batch.map_err(Failure::Failed)?;
+    if asked.dry_run {
+        super::tell(&table(asked.site, &reason, &totals));
+    }
+    let request = Request::BringAlong {
+        site: asked.site.to_owned(),
+        changes,
+        reason,
+        source: source.as_str().to_owned(),
+        earlier: asked.earlier,
+        dry_run: asked.dry_run,
     };
-    let (brought, days, pages) = (sum(&totals), totals.days.len(), totals.pages.len());
-    say!("brought along: {} visits and {} views, {days} days, {pages} pages", brought.visits, brought.views);
-    totals.notes.iter().for_each(|note| say!("note: {note}"));
-    say!("{} now has {} visits and {} views in all", asked.site, total.visits, total.views);
+    let brought = match ask(config, &request)? {
+        Some(brought) => brought,
+        None => bring_stopped(config, &batch, asked.dry_run)?,
+    };
+    if !asked.dry_run {
+        let (sum, days, pages) = (sum(&totals), totals.days.len(), totals.pages.len());
+        say!("brought along: {} visits and {} views, {days} days, {pages} pages", sum.visits, sum.views);
+        totals.notes.iter().for_each(|note| say!("note: {note}"));
+    }
+    if brought.adjustments_taken_back > 0 {
+        let (visits, views) = (brought.visits_taken_back, brought.views_taken_back);
+        let done = if asked.dry_run { "would be taken back" } else { "taken back" };
+        say!("{done}: {visits} visits and {views} views of before");
+    }
+    let has = if asked.dry_run { "would have" } else { "now has" };
+    say!("{} {has} {} visits and {} views in all", asked.site, brought.visits, brought.views);
     Ok(())
 }
 
@@ -183,27 +205,28 @@ fn changes(totals: &Totals) -> Vec<Change> {
     changes
 }
 
-fn ask(config: &Config, request: &Request) -> Result<Option<serde_json::Value>, Failure> {
+fn ask(config: &Config, request: &Request) -> Result<Option<BroughtReply>, Failure> {
     let bytes = serde_json::to_string(request).map_or(usize::MAX, |text| text.len());
-    if u64::try_from(bytes).unwrap_or(u64::MAX) >= REQUEST_BYTES_MAX {
+    let answer = ask_daemon(&config.state_directory, request).map_err(|error| {
+        let is_long = u64::try_from(bytes).unwrap_or(u64::MAX) >= REQUEST_BYTES_MAX;
         let what = "the file has more pages than a running daemon takes at once; stop it and try again";
-        return Err(Failure::Failed(what.to_owned()));
-    }
-    ask_daemon(&config.state_directory, request).map_err(Failure::Failed)
+        Failure::Failed(if is_long { what.to_owned() } else { error })
+    })?;
+    let odd = |error| Failure::Failed(format!("the daemon is of another release: {error}"));
+    answer.map(serde_json::from_value).transpose().map_err(odd)
 }
 
-fn number(value: &serde_json::Value) -> u64 {
-    value.as_u64().unwrap_or(0)
-}
-
-/// Says of a trial what the store would say.
-fn refuse_again(config: &Config, batch: &Batch) -> Result<(), Failure> {
-    let path = database(&config.state_directory);
-    if !path.exists() {
-        return Ok(());
-    }
-    let store = Store::open_read_only(&path).map_err(|error| failed(&error))?;
-    store.check_batch(batch).map_err(|error| failed(&error))
+/// Brings a batch along where no daemon runs, or tries to.
+fn bring_stopped(config: &Config, batch: &Batch, dry_run: bool) -> Result<BroughtReply, Failure> {
+    let brought = match dry_run {
+        false => open_stopped(config)?.fold.store().adjust_all(batch),
+        true if database(&config.state_directory).exists() => {
+            open_stopped(config)?.fold.store().try_all(batch)
+        }
+        // A trial makes no state directory.
+        true => Store::in_memory(config.count.pages_per_site).map_err(|error| failed(&error))?.try_all(batch),
+    };
+    Ok(BroughtReply::of(&brought.map_err(|error| failed(&error))?))
 }
 
 /// What would be done.

@@ -13,6 +13,7 @@ mod sql;
 mod vinaora;
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::io::{self, Read};
 
 use jiff::tz::TimeZone;
@@ -106,7 +107,11 @@ impl Totals {
         line("total", &self.total);
         self.days.iter().for_each(|(day, tally)| line(&format!("day {day}"), tally));
         self.pages.iter().for_each(|(page, tally)| line(&format!("page {}", page.as_str()), tally));
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        let mut hex = String::with_capacity(64);
+        for byte in hash.finalize() {
+            write!(hex, "{byte:02x}").expect("a String takes whatever is written");
+        }
+        hex
     }
 
     /// Counts at a moment: for its day, or for the total alone if no counter can have counted then.
