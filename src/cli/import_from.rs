@@ -162,9 +162,9 @@ fn read(site: &Site, asked: &OldCounter<'_>) -> Result<Totals, Failure> {
     let mut file = BufReader::new(file);
     let is_gzip = file.fill_buf().map_err(unreadable(asked.file))?.starts_with(&[0x1f, 0x8b]);
     let read = if is_gzip {
-        (system.read)(&mut MultiGzDecoder::new(file), &setting)
+        system.totals(&mut MultiGzDecoder::new(file), &setting)
     } else {
-        (system.read)(&mut file, &setting)
+        system.totals(&mut file, &setting)
     };
     read.map_err(|error| Failure::Failed(format!("{}: {error}", asked.file.display())))
 }
@@ -251,4 +251,15 @@ fn table(site: &str, reason: &str, totals: &Totals) -> String {
         writeln!(text, "note: {note}").expect("a String takes everything");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::legacy::COUNT_MAX;
+    use crate::store::Adjustment;
+
+    #[test]
+    fn what_a_file_may_hold_an_adjustment_may_change() {
+        assert_eq!(COUNT_MAX, Adjustment::AMOUNT_MAX);
+    }
 }
