@@ -198,10 +198,12 @@ fn a_report_is_one_readable_screen() {
     assert!(cut.contains("… 2 more"), "{cut}");
     let none = daemon.print("report", &["vks", "--from", "2000-01-01", "--to", "2000-12-31"]);
     assert!(none.contains("nothing was counted in these days"), "{none}");
-    assert_eq!(
-        daemon.run("report", &["vks", "--from", "2001-01-02", "--to", "2001-01-01"]).status.code(),
-        Some(2)
-    );
+    for command in ["report", "export"] {
+        let refused = daemon.run(command, &["vks", "--from", "2001-01-02", "--to", "2001-01-01"]);
+        assert_eq!(refused.status.code(), Some(2), "{command}");
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(said.contains("the last day 2001-01-01 lies before the first day 2001-01-02"), "{said}");
+    }
 }
 
 /// A database in `MaxMind`'s format that knows one country for every IPv4 address: a tree of one node whose two

@@ -1,5 +1,7 @@
 //! `export`: days, pages and what reports tell apart, of a site, as JSON or CSV, by one schema.
 
+use std::fmt::Write;
+
 use clap::Args;
 use serde_json::json;
 
@@ -26,7 +28,11 @@ The CSV is one table for a spreadsheet's filter or pivot, with the columns
   visitors   distinct visitors of a whole day, empty elsewhere
 
 What told nothing of a dimension has no row: it is the whole day less the sum of its values.
-A value that begins with = + - or @ is written behind a ', so that no spreadsheet calculates it.
+
+So that no spreadsheet calculates a value and none turns its line around, a value that begins with
+= + - @ (or their wide forms) or with ' is written behind a '. \\ is written \\\\, and a character that
+turns the direction of writing \\u and its four digits. Taking one ' away from the beginning, then
+reading \\\\ and \\uXXXX, gives every value back.
 
 The JSON is one object: schema (1), site, total, days, pages, details. A day has day, views, visits,
 visitors, and counted, its views and visits without adjustments, which values add up to. A page has
@@ -55,10 +61,11 @@ impl Export {
         let config = self.settings.load()?;
         let site =
             SiteId::parse(&self.site).map_err(|error| Failure::Argument(format!("the site id {error}")))?;
+        let (from, to) = (self.from.unwrap_or(Day::FIRST), self.to.unwrap_or(Day::LAST));
+        in_order(from, to)?;
         let store = open_store(&config)?;
         let row = store.site(&site).map_err(|error| failed(&error))?;
         let Some(row) = row else { return Err(Failure::Failed(format!("nothing is kept of {site}"))) };
-        let (from, to) = (self.from.unwrap_or(Day::FIRST), self.to.unwrap_or(Day::LAST));
         let days = store.days(&site, from, to).map_err(|error| failed(&error))?;
         let pages = store.page_days(&site, from, to).map_err(|error| failed(&error))?;
         let details = store.detail_days(&site, from, to).map_err(|error| failed(&error))?;
@@ -78,6 +85,14 @@ impl Export {
         });
         put(&format!("{whole}\n"))
     }
+}
+
+/// Refuses a last day before the first.
+pub(super) fn in_order(from: Day, to: Day) -> Result<(), Failure> {
+    if from > to {
+        return Err(Failure::Argument(format!("the last day {to} lies before the first day {from}")));
+    }
+    Ok(())
 }
 
 /// The store, with everything folded: read beside a running daemon, or caught up if it is stopped.
@@ -128,19 +143,41 @@ fn csv(days: &[DayRow], pages: &[PageDayRow], details: &[DetailDayRow]) -> Strin
     lines.join("\n")
 }
 
-/// A field of RFC 4180 that no spreadsheet takes for a formula.
+/// A field of RFC 4180 that no spreadsheet takes for a formula and no terminal writes backwards. Different
+/// texts are different fields.
 fn quoted(text: &str) -> String {
-    let formula = if text.starts_with(['=', '+', '-', '@']) { "'" } else { "" };
-    if text.contains(['"', ',', '\n', '\r']) {
-        format!("\"{formula}{}\"", text.replace('"', "\"\""))
-    } else {
-        format!("{formula}{text}")
+    let mut plain = String::with_capacity(text.len() + 1);
+    if text.starts_with(BEGINS_FORMULA) {
+        plain.push('\'');
     }
+    for character in text.chars() {
+        match character {
+            '\\' => plain.push_str("\\\\"),
+            turns if turns_direction(turns) => {
+                write!(plain, "\\u{:04x}", u32::from(turns)).expect("a String takes everything");
+            }
+            character => plain.push(character),
+        }
+    }
+    if plain.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", plain.replace('"', "\"\"")) } else { plain }
+}
+
+/// What makes a spreadsheet calculate, as it is and in East Asian width, or what says that it does not.
+const BEGINS_FORMULA: [char; 11] =
+    ['=', '+', '-', '@', '\t', '\r', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}', '\''];
+
+/// Whether a character turns the direction in which the rest of a line is written (Unicode Standard Annex 9).
+pub(super) fn turns_direction(character: char) -> bool {
+    matches!(
+        character,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn fields_stay_fields_and_no_value_is_a_formula() {
@@ -149,9 +186,42 @@ mod tests {
             ("a,\"b\"", "\"a,\"\"b\"\"\""),
             ("=1+1", "'=1+1"),
             ("@x,y", "\"'@x,y\""),
+            ("'=1+1", "''=1+1"),
+            ("'", "''"),
+            ("＝1", "'＝1"),
+            ("＠a", "'＠a"),
+            ("a=1", "a=1"),
+            ("a\u{202e}b", "a\\u202eb"),
+            ("a\\u202eb", "a\\\\u202eb"),
+            ("\u{2067}=1", "\\u2067=1"),
             ("", ""),
         ] {
             assert_eq!(quoted(text), field);
+        }
+    }
+
+    /// What the help says about taking a value back.
+    fn taken_back(field: &str) -> String {
+        let inner = field.strip_prefix('"').and_then(|field| field.strip_suffix('"'));
+        let text = inner.map_or(field.to_owned(), |inner| inner.replace("\"\"", "\""));
+        let mut characters = text.strip_prefix('\'').unwrap_or(&text).chars();
+        let mut value = String::new();
+        while let Some(character) = characters.next() {
+            value.push(match (character, character == '\\' && characters.next() == Some('u')) {
+                ('\\', true) => {
+                    let digits: String = characters.by_ref().take(4).collect();
+                    u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32).expect("four digits")
+                }
+                (character, _) => character,
+            });
+        }
+        value
+    }
+
+    proptest! {
+        #[test]
+        fn every_value_can_be_taken_back(text in "['=＝+\\\\u20e\u{202e}\u{2066}\",a\n]{0,8}|.*") {
+            prop_assert_eq!(taken_back(&quoted(&text)), text);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::io::{IsTerminal, stdout};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::export::open_store;
+use super::export::{in_order, open_store};
 use super::screen::{self, Style};
 use super::{Failure, Settings, failed, put};
 use crate::clock::Clock;
@@ -58,9 +58,7 @@ impl Report {
         let zone = configured.map_or(jiff::tz::TimeZone::UTC, |configured| configured.time_zone.clone());
         let to = self.to.unwrap_or_else(|| LocalDay::of(Clock::system().now(), &zone).day);
         let from = self.from.unwrap_or(Day(to.0.saturating_sub(DAYS - 1)));
-        if from > to {
-            return Err(Failure::Argument(format!("the last day {to} lies before the first day {from}")));
-        }
+        in_order(from, to)?;
         let store = open_store(&config)?;
         let summary = Summary::read(&store, &site, from, to).map_err(|error| failed(&error))?;
         let Some(summary) = summary else {

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use super::export::turns_direction;
 use super::report::{List, Summary};
 use crate::details::{NONE, OTHER};
 use crate::words::Day;
@@ -207,9 +208,7 @@ fn side_by_side(columns: &[Vec<String>]) -> Vec<String> {
 /// Text of exactly this many columns, cut with an ellipsis if need be.
 fn padded(text: &str, columns: usize) -> String {
     // What turns the direction of a line would move the numbers behind it.
-    let turns =
-        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let text: String = text.chars().filter(|c| !c.is_control() && !turns(*c)).collect();
+    let text: String = text.chars().filter(|c| !c.is_control() && !turns_direction(*c)).collect();
     let mut shown = text.clone();
     if text.width() > columns {
         shown.clear();
