@@ -26,7 +26,8 @@ the visits that a view with that value opened. Shares are of what was counted in
 
 The JSON is one object: schema (1), site, from, to, total (all time), sum (these days, adjustments
 included), days, days_without_details, and lists: page, entry_page and every dimension, each with
-of (what rows are a share of), values (how many there are) and rows (value, and views or visits).";
+of (what rows are a share of), values (how many there are) and rows (value, and views or visits).
+(not told) is what told nothing, (other) what found no row of its own.";
 
 #[derive(Debug, Args)]
 #[command(after_help = JSON)]

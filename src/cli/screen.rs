@@ -153,19 +153,8 @@ fn column(list: &List, limit: usize, style: Style) -> Vec<String> {
         let sum = left.iter().map(|(_, count)| count).sum();
         lines.push(row(&format!("… {} more", left.len()), sum, ""));
     }
-    lines.extend(nameless.iter().map(|(name, count)| row(&worded(list, name), *count, &bar(*count, most))));
+    lines.extend(nameless.iter().map(|(name, count)| row(name, *count, &bar(*count, most))));
     lines
-}
-
-/// The name of a row, in words where it stands for what has none.
-fn worded(list: &List, name: &str) -> String {
-    match (list.name, name) {
-        ("referrer", NONE) => "(direct, unknown)".to_owned(),
-        ("page" | "entry_page", NONE) => "(no page named)".to_owned(),
-        (_, NONE) => "(not told)".to_owned(),
-        (_, OTHER) => OTHER.to_owned(),
-        (_, name) => name.to_owned(),
-    }
 }
 
 fn foot(summary: &Summary, silent: &[&List]) -> Vec<String> {
