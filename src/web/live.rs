@@ -233,7 +233,8 @@ impl Asked {
         let pairs = show::pairs(&self.query)?;
         let known = pairs.iter().filter(|(name, _)| ["page", "lang", "page_lang"].contains(&name.as_str()));
         let asked = known.map(|(name, value)| (name.as_str(), value.as_str()));
-        let mut view = View::parse(asked, &placed.site, self.accept_language.as_deref())?;
+        let view = View::parse(asked, &placed.site, self.accept_language.as_deref());
+        let mut view = view.map_err(Refusal::no("live stream"))?;
         let page = show::page_of(&placed, &view)?;
         view.page = page.map(|page| Box::from(page.as_str()));
         let variant = rooms.live.variant((placed.number, view));
