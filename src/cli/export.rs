@@ -32,7 +32,7 @@ What told nothing of a dimension has no row: it is the whole day less the sum of
 So that no spreadsheet calculates a value and none turns its line around, a value that begins with
 = + - @ (or their wide forms) or with ' is written behind a '. \\ is written \\\\, and a character that
 turns the direction of writing \\u and its four digits. Taking one ' away from the beginning, then
-reading \\\\ and \\uXXXX, gives every value back.
+reading \\\\ and \\u with its digits, gives every value back.
 
 The JSON is one object: schema (1), site, total, days, pages, details. A day has day, views, visits,
 visitors, and counted, its views and visits without adjustments, which values add up to. A page has
