@@ -150,6 +150,32 @@ fn a_newer_export_is_no_second_counter_unless_it_is_said_to_be() {
     check(&daemon, "goatcounter", &newer, &["--replace", "--again"], 2, "cannot be used with");
 }
 
+#[test]
+fn what_came_along_is_in_exports_and_reports_and_visitors_that_nobody_knows_are_not_none() {
+    let daemon = Daemon::stopped(SITE);
+    check(&daemon, "goatcounter", &sample("goatcounter.csv"), &[], 0, "brought along");
+    check(&daemon, "nukeviet", &sample("nukeviet.sql"), &[], 0, "brought along");
+    let json = export(&daemon);
+    assert_eq!(json["undated"]["visits"], 1_332_702);
+    let page = serde_json::json!({ "page": "/tin-tức", "views": 2, "visits": 1 });
+    assert!(json["undated"]["pages"].as_array().unwrap().contains(&page), "{json}");
+    assert_eq!(json["days"][0]["visitors"], Value::Null);
+    let csv = daemon.print("export", &["vks", "--format", "csv"]);
+    for line in [",day,,0,1332702,", ",page,/,3,2,", ",page,/tin-tức,2,1,", "2026-11-20,day,,3,2,"] {
+        assert!(csv.lines().any(|found| found == line), "{line} in {csv}");
+    }
+    let part = daemon.print("export", &["vks", "--format", "csv", "--from", "2026-11-20"]);
+    assert!(!part.contains("\n,"), "{part}");
+    let days = ["vks", "--from", "2026-11-20", "--to", "2026-11-22"];
+    let report = daemon.print("report", &days);
+    assert!(report.contains("visitors a day unknown") && report.contains("Pages, all time"), "{report}");
+    assert!(report.lines().any(|line| line.starts_with("/tin-tức ") && line.contains(" 2 ")), "{report}");
+    let json: Value =
+        serde_json::from_str(&daemon.print("report", &[&days[..], &["--json"]].concat())).unwrap();
+    assert_eq!(json["lists"]["page_all_time"]["rows"][0]["value"], "/");
+    assert_eq!(json["days"][0]["visitors"], Value::Null);
+}
+
 fn packed(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(bytes).unwrap();

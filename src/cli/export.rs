@@ -9,8 +9,8 @@ use super::{Failure, Settings, failed, put};
 use crate::config::Config;
 use crate::control::{Request, ask_daemon};
 use crate::daemon::{database, open_stopped};
-use crate::store::{DayRow, DetailDayRow, PageDayRow, Store};
-use crate::words::{Day, SiteId, Tally};
+use crate::store::{DayRow, DetailDayRow, PageDayRow, Store, UndatedRow};
+use crate::words::{Day, PagePath, SiteId, Tally};
 
 /// The version of the JSON; it grows when a field changes its meaning, not when one is added.
 const SCHEMA: u32 = 1;
@@ -18,14 +18,16 @@ const SCHEMA: u32 = 1;
 const COLUMNS: &str = "\
 The CSV is one table for a spreadsheet's filter or pivot, with the columns
 
-  day        the date in the site's own time zone
+  day        the date in the site's own time zone; empty where adjustments such as the numbers of an
+             old counter belong to no day: those of the total alone, and those of a page
   dimension  day: the whole day, value is empty; page: one page; else one of referrer, browser,
              system, device, screen, language, country, campaign, source, medium
   value      the page, host, browser and so on; (other) is what found no row of its own
   views      page views; those of a whole day include adjustments of that day
   visits     visits; of a page those that began with it (entry pages), of any other value those
              that a view with it opened
-  visitors   distinct visitors of a whole day, empty elsewhere
+  visitors   distinct visitors of a whole day; empty elsewhere, and where nobody knows: days that only
+             an old counter has counted
 
 What told nothing of a dimension has no row: it is the whole day less the sum of its values.
 
@@ -34,9 +36,12 @@ So that no spreadsheet calculates a value and none turns its line around, a valu
 turns the direction of writing \\u and its four digits. Taking one ' away from the beginning, then
 reading \\\\ and \\u with its digits, gives every value back.
 
-The JSON is one object: schema (1), site, total, days, pages, details. A day has day, views, visits,
-visitors, and counted, its views and visits without adjustments, which values add up to. A page has
-day, page, views, visits; a detail has day, dimension, value, views, visits.";
+What belongs to no day is left out when --from or --to is given.
+
+The JSON is one object: schema (1), site, total, days, pages, details, undated. A day has day, views,
+visits, visitors (or null), and counted, its views and visits without adjustments, which values add up
+to. A page has day, page, views, visits; a detail has day, dimension, value, views, visits. Undated has
+views and visits of the total alone, and pages with page, views, visits.";
 
 #[derive(Debug, Args)]
 #[command(after_help = COLUMNS)]
@@ -69,13 +74,16 @@ impl Export {
         let days = store.days(&site, from, to).map_err(|error| failed(&error))?;
         let pages = store.page_days(&site, from, to).map_err(|error| failed(&error))?;
         let details = store.detail_days(&site, from, to).map_err(|error| failed(&error))?;
+        let is_whole = self.from.is_none() && self.to.is_none();
+        let undated =
+            if is_whole { store.undated(&site).map_err(|error| failed(&error))? } else { Vec::new() };
         if self.format == "csv" {
-            return put(&csv(&days, &pages, &details));
+            return put(&csv(&days, &pages, &details, &undated));
         }
         let days: Vec<_> = days.iter().map(day_json).collect();
         let pages: Vec<_> = pages.iter().map(page_json).collect();
         let details: Vec<_> = details.iter().map(detail_json).collect();
-        let whole = json!({
+        let mut whole = json!({
             "schema": SCHEMA,
             "site": site.as_str(),
             "total": { "views": row.total.views, "visits": row.total.visits },
@@ -83,6 +91,9 @@ impl Export {
             "pages": pages,
             "details": details,
         });
+        if is_whole {
+            whole["undated"] = undated_json(&undated);
+        }
         put(&format!("{whole}\n"))
     }
 }
@@ -109,7 +120,7 @@ fn day_json(row: &DayRow) -> serde_json::Value {
         "day": row.day.to_string(),
         "views": row.tally.views,
         "visits": row.tally.visits,
-        "visitors": row.visitors,
+        "visitors": row.known_visitors(),
         "counted": { "views": row.counted.views, "visits": row.counted.visits },
     })
 }
@@ -129,16 +140,34 @@ fn detail_json(row: &DetailDayRow) -> serde_json::Value {
     })
 }
 
-fn csv(days: &[DayRow], pages: &[PageDayRow], details: &[DetailDayRow]) -> String {
+fn undated_json(rows: &[UndatedRow]) -> serde_json::Value {
+    let (pages, total): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.path.is_some());
+    let page = |row: &&UndatedRow| {
+        let path = row.path.as_ref().map(PagePath::as_str);
+        json!({ "page": path, "views": row.views, "visits": row.visits })
+    };
+    let total = total.first().map_or((0, 0), |row| (row.views, row.visits));
+    json!({ "views": total.0, "visits": total.1, "pages": pages.iter().map(page).collect::<Vec<_>>() })
+}
+
+fn csv(days: &[DayRow], pages: &[PageDayRow], details: &[DetailDayRow], undated: &[UndatedRow]) -> String {
     let mut lines = vec!["day,dimension,value,views,visits,visitors".to_owned()];
     for row in days {
-        lines.push(format!("{},day,,{},{},{}", row.day, row.tally.views, row.tally.visits, row.visitors));
+        let visitors = row.known_visitors().map_or(String::new(), |visitors| visitors.to_string());
+        lines.push(format!("{},day,,{},{},{visitors}", row.day, row.tally.views, row.tally.visits));
     }
     let named = |day: Day, dimension: &str, value: &str, tally: Tally| {
         format!("{day},{dimension},{},{},{},", quoted(value), tally.views, tally.visits)
     };
     lines.extend(pages.iter().map(|row| named(row.day, "page", row.path.as_str(), row.tally)));
     lines.extend(details.iter().map(|row| named(row.day, row.dimension.as_str(), &row.value, row.tally)));
+    for row in undated.iter().filter(|row| (row.views, row.visits) != (0, 0)) {
+        let (dimension, value) = match &row.path {
+            Some(path) => ("page", quoted(path.as_str())),
+            None => ("day", String::new()),
+        };
+        lines.push(format!(",{dimension},{value},{},{},", row.views, row.visits));
+    }
     lines.push(String::new());
     lines.join("\n")
 }

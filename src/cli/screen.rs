@@ -70,8 +70,11 @@ fn head(summary: &Summary, style: Style) -> Vec<String> {
     let days = if count == 1 { "1 day".to_owned() } else { format!("{count} days") };
     let span = format!("{} to {}, {days}", summary.from, summary.to);
     let sum = summary.sum();
-    let visitors: u64 = summary.days.iter().map(|row| row.visitors).sum();
-    let a_day = divided(visitors, u64::try_from(summary.days.len()).unwrap_or(u64::MAX));
+    let (visitors, known) = summary.visitors();
+    let a_day = match known {
+        0 if !summary.days.is_empty() => "unknown".to_owned(),
+        known => divided(visitors, u64::try_from(known).unwrap_or(u64::MAX)),
+    };
     vec![
         format!("{}{GAP}{span}", style.title(summary.site.as_str())),
         format!(

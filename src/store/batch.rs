@@ -256,6 +256,7 @@ fn sum_of_total<'a>(adjustments: impl IntoIterator<Item = &'a Adjustment>) -> Ta
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::UndatedRow;
     use crate::store::model::{options, site};
     use crate::words::{Day, Figure, PagePath};
 
@@ -374,6 +375,25 @@ mod tests {
             assert_eq!(store.sequence().expect("read"), sequence);
             store.adjust_all(&first).expect("is taken");
             assert!(matches!(store.try_all(&first), Err(AdjustError::Earlier { .. })));
+        });
+    }
+
+    #[test]
+    fn what_belongs_to_no_day_is_told_apart() {
+        with_store(|store| {
+            store.adjust_all(&batch(4, "nukeviet:1", Earlier::Forbid)).expect("is taken");
+            store.adjust(&adjustment(Figure::Views, 3, page("/b"))).expect("is taken");
+            store.adjust(&adjustment(Figure::Views, -3, page("/b"))).expect("is taken");
+            store.adjust(&adjustment(Figure::Visits, -1, Scope::Total)).expect("is taken");
+            let undated = store.undated(&site("vks")).expect("read");
+            let row = |path: Option<&str>, views, visits| UndatedRow {
+                path: path.map(PagePath::from_folded),
+                views,
+                visits,
+            };
+            assert_eq!(undated, [row(None, 0, 99), row(Some("/a"), 4, 0)]);
+            let day = store.days(&site("vks"), DAY, DAY).expect("read")[0];
+            assert_eq!((day.tally.visits, day.known_visitors()), (10, None));
         });
     }
 

@@ -48,7 +48,7 @@ pub use adjust::{AdjustError, Adjustment, Scope};
 pub use backup::{put_streams, take_streams};
 pub use batch::{Batch, Brought, Earlier, InForce, Source};
 pub use import::{ImportBatch, ImportLog};
-pub use read::{DayRow, DetailDayRow, Measure, PageDayRow, RowKey, RowValue, SiteRow};
+pub use read::{DayRow, DetailDayRow, Measure, PageDayRow, RowKey, RowValue, SiteRow, UndatedRow};
 pub use reason::{Reason, ReasonError};
 pub use upkeep::{Prune, Pruned};
 
