@@ -71,6 +71,11 @@ fn numbers_come_along_beside_a_running_daemon_and_stay() {
     };
     shown(&daemon);
     let list = daemon.print("adjust", &["vks", "--list"]);
+    assert_eq!(list.lines().count(), 2, "a line for each of the files: {list}");
+    let goats =
+        "  +4 visits +6 views  total, 10 numbers, 3 days, 2 pages  goatcounter: goatcounter.csv, known as ";
+    assert!(list.contains(goats), "{list}");
+    let list = daemon.print("adjust", &["vks", "--list", "--all"]);
     assert!(list.contains("  +3 views  /  goatcounter: goatcounter.csv, known as "), "{list}");
     assert!(list.contains("  +287 visits  2026-11-02  nukeviet: nukeviet.sql, known as "), "{list}");
     assert!(list.contains("  +1332702 visits  total  nukeviet: "), "{list}");
@@ -140,7 +145,7 @@ fn a_newer_export_is_no_second_counter_unless_it_is_said_to_be() {
         assert_eq!(page(daemon, "/tin-tức")["views"], 2);
     };
     shown(&daemon);
-    let list = daemon.print("adjust", &["vks", "--list"]);
+    let list = daemon.print("adjust", &["vks", "--list", "--all"]);
     assert!(list.contains("  -3 views  /  replaced by goatcounter: newer.csv, known as "), "{list}");
     daemon.stop();
     check(&daemon, "goatcounter", &older, &["--again"], 0, "vks now has 8 visits and 13 views in all");
