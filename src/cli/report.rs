@@ -72,7 +72,8 @@ impl Report {
             return put(&format!("{}\n", summary.json(limit)));
         }
         let style = if stdout().is_terminal() { Style::Terminal } else { Style::Plain };
-        put(&screen::draw(&summary, limit, style))
+        let columns = terminal_size::terminal_size_of(stdout()).map(|(width, _)| usize::from(width.0));
+        put(&screen::draw(&summary, limit, style, columns.unwrap_or(screen::COLUMNS_MAX)))
     }
 }
 
