@@ -388,7 +388,10 @@ mod tests {
         for path in ["//", "///a.vn", "//a b/x", "//a.vn:80:80/", "/a.vn//b.vn"] {
             assert_eq!(host(path), Ok(None), "{path}");
         }
-        assert_eq!(PageUrl::requested(Cow::Borrowed("//a.vn/x")).and_then(|url| url.host().map(Cow::into_owned)), None);
+        assert_eq!(
+            PageUrl::requested(Cow::Borrowed("//a.vn/x")).and_then(|url| url.host().map(Cow::into_owned)),
+            None
+        );
     }
 
     #[test]

@@ -150,7 +150,8 @@ impl Totals {
 
     /// Counts for a page; whether it is one.
     fn add_page(&mut self, page: &str, setting: &Setting<'_>, tally: Tally) -> bool {
-        let Some(Ok(page)) = PageUrl::requested(page.into()).map(|url| url.page(setting.page_parameters)) else {
+        let Some(Ok(page)) = PageUrl::requested(page.into()).map(|url| url.page(setting.page_parameters))
+        else {
             return false;
         };
         let has_room = self.pages.len() < PAGES_MAX || self.pages.contains_key(&page);
