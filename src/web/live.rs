@@ -388,20 +388,7 @@ mod tests {
     use crate::words::{SiteId, Tally};
 
     fn view() -> View {
-        let site = crate::sites::Site {
-            id: SiteId::parse("vks").expect("a good name"),
-            hosts: Vec::new(),
-            time_zone: jiff::tz::TimeZone::UTC,
-            language: crate::sites::LanguageChoice::Auto,
-            digit_grouping: None,
-            first_weekday: None,
-            total: crate::words::Figure::Visits,
-            identity: crate::sites::Identity::Address,
-            online_window_ms: 300_000,
-            honour_opt_out: false,
-            page_parameters: Vec::new(),
-            excluded_networks: Vec::new(),
-        };
+        let site = crate::sites::Site::plain("vks");
         View::of(&site, None, None)
     }
 
