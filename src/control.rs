@@ -25,7 +25,7 @@ use crate::beacon::PageUrl;
 use crate::keeper::{Answer, Order};
 use crate::rows::LocalDay;
 use crate::sites::Site;
-use crate::store::{Adjustment, Batch, Reason, Scope};
+use crate::store::{Adjustment, Batch, Brought, Earlier, Reason, Scope, Source};
 use crate::web::Rooms;
 use crate::words::{Day, Figure, PagePath, SiteId, UnixMillis};
 
@@ -57,10 +57,12 @@ pub enum Request {
         changes: Vec<Change>,
         /// Why, for each of them.
         reason: String,
-        /// The file's SHA-256.
+        /// Where the numbers come from.
         source: String,
-        /// Whether a file that was taken before is taken again.
-        again: bool,
+        /// What becomes of earlier ones of the same system.
+        earlier: Earlier,
+        /// Whether nothing is to be changed.
+        dry_run: bool,
     },
     /// A backup into a new file.
     Backup {
@@ -111,6 +113,36 @@ pub struct Change {
     /// The page whose all-time numbers are meant, as a path or URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page: Option<String>,
+}
+
+/// What bringing numbers along has done, or would do.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct BroughtReply {
+    /// The site's views from now on.
+    pub views: u64,
+    /// The site's visits from now on.
+    pub visits: u64,
+    /// Views that were taken back of the total.
+    pub views_taken_back: u64,
+    /// Visits that were taken back of the total.
+    pub visits_taken_back: u64,
+    /// Adjustments that took something back.
+    pub adjustments_taken_back: usize,
+}
+
+impl BroughtReply {
+    /// As the store says it.
+    #[must_use]
+    pub fn of(brought: &Brought) -> BroughtReply {
+        let taken_back = brought.taken_back_of_total();
+        BroughtReply {
+            views: brought.total.views,
+            visits: brought.total.visits,
+            views_taken_back: taken_back.views,
+            visits_taken_back: taken_back.visits,
+            adjustments_taken_back: brought.taken_back.len(),
+        }
+    }
 }
 
 /// Who changes numbers of which site, when and why.
@@ -183,12 +215,13 @@ async fn answer(
             let total = ask(orders, |answer| Order::Adjust(adjustment, answer)).await?;
             Ok(json!({ "views": total.views, "visits": total.visits }))
         }
-        Request::BringAlong { site, changes, reason, source, again } => {
+        Request::BringAlong { site, changes, reason, source, earlier, dry_run } => {
             let site = configured(rooms, &site)?;
             let audit = Audit { site: &site, who, at: rooms.clock.now(), reason: &reason };
-            let batch = audit.batch(&changes, source, again)?;
-            let total = ask(orders, |answer| Order::BringAlong(batch, answer)).await?;
-            Ok(json!({ "views": total.views, "visits": total.visits }))
+            let batch = audit.batch(&changes, &source, earlier)?;
+            let order = if dry_run { Order::TryAlong } else { Order::BringAlong };
+            let brought = ask(orders, |answer| order(batch, answer)).await?;
+            serde_json::to_value(BroughtReply::of(&brought)).map_err(|error| error.to_string())
         }
         Request::Backup { path } => {
             ask(orders, |answer| Order::Backup(path, answer)).await.map(|()| Value::Null)
@@ -259,10 +292,19 @@ impl Audit<'_> {
     /// Reads changes that belong together.
     ///
     /// # Errors
-    /// As [`Audit::adjustment`].
-    pub fn batch(&self, changes: &[Change], source: String, again: bool) -> Result<Batch, String> {
+    /// As [`Audit::adjustment`], and when `source` is none.
+    pub fn batch(&self, changes: &[Change], source: &str, earlier: Earlier) -> Result<Batch, String> {
         let adjustments = changes.iter().map(|change| self.adjustment(change)).collect::<Result<_, _>>()?;
-        Ok(Batch { site: self.site.id.clone(), adjustments, source, again })
+        let taken_back = format!("replaced by {}", self.reason);
+        Ok(Batch {
+            site: self.site.id.clone(),
+            adjustments,
+            source: Source::parse(source).ok_or("the source is none")?,
+            earlier,
+            taken_back: Reason::parse(&taken_back).map_err(|error| error.to_string())?,
+            who: self.who.clone(),
+            at: self.at,
+        })
     }
 
     fn scope(&self, change: &Change) -> Result<Scope, String> {

@@ -28,7 +28,7 @@ use crate::rows::{Calendar, LocalDay};
 use crate::salt::Salts;
 use crate::sites::{LanguageChoice, Placed, Site};
 use crate::snippet::Language;
-use crate::store::{self, AdjustError, Adjustment, Batch, ImportBatch, Scope, Store, StoreError};
+use crate::store::{self, AdjustError, Adjustment, Batch, Brought, ImportBatch, Scope, Store, StoreError};
 use crate::web::{Rooms, Worker, cuts};
 use crate::words::{Day, SiteId, Tally, UnixMillis};
 
@@ -50,8 +50,10 @@ pub enum Order {
     Place(Vec<Placed>, Answer<()>),
     /// Adjust a number; answered with the site's total.
     Adjust(Adjustment, Answer<Tally>),
-    /// Bring an old counter's numbers along, all of them or none; answered with the site's total.
-    BringAlong(Batch, Answer<Tally>),
+    /// Bring an old counter's numbers along, all of them or none.
+    BringAlong(Batch, Answer<Brought>),
+    /// Say what that would do, and do nothing.
+    TryAlong(Batch, Answer<Brought>),
     /// Write a backup to a file that does not exist.
     Backup(PathBuf, Answer<()>),
     /// Delete what is kept of a site that is not configured.
@@ -209,6 +211,7 @@ impl Keeper {
             Order::Place(sites, answer) => drop(answer.send(self.place(&sites))),
             Order::Adjust(adjustment, answer) => drop(answer.send(self.adjust(&adjustment))),
             Order::BringAlong(batch, answer) => drop(answer.send(self.bring_along(&batch))),
+            Order::TryAlong(batch, answer) => drop(answer.send(self.try_along(&batch))),
             Order::Backup(path, answer) => drop(answer.send(self.backup(&path))),
             Order::RemoveSite(site, answer) => drop(answer.send(self.remove_site(&site))),
             Order::Fold(answer) => drop(answer.send(self.fold().map_err(OrderError::from))),
@@ -287,17 +290,23 @@ impl Keeper {
         Ok(total)
     }
 
-    fn bring_along(&mut self, batch: &Batch) -> Result<Tally, OrderError> {
+    fn bring_along(&mut self, batch: &Batch) -> Result<Brought, OrderError> {
         self.fold()?;
-        let total = self.fold.store().adjust_all(batch)?;
-        batch.adjustments.iter().for_each(|adjustment| self.show(adjustment));
+        let brought = self.fold.store().adjust_all(batch)?;
+        batch.adjustments.iter().chain(&brought.taken_back).for_each(|adjustment| self.show(adjustment));
         tracing::info!(
             site = batch.site.as_str(),
             adjustments = batch.adjustments.len(),
-            source = batch.source,
+            taken_back = brought.taken_back.len(),
+            source = batch.source.as_str(),
             "the numbers of an old counter were brought along"
         );
-        Ok(total)
+        Ok(brought)
+    }
+
+    fn try_along(&mut self, batch: &Batch) -> Result<Brought, OrderError> {
+        self.fold()?;
+        Ok(self.fold.store().try_all(batch)?)
     }
 
     /// Shows an adjustment that the store has taken.

@@ -122,3 +122,24 @@ impl Sites {
         self.order.iter().filter_map(|id| self.by_id.get(id))
     }
 }
+
+#[cfg(test)]
+impl Site {
+    /// A site as a test has it: of any host, in UTC, with every setting as it is by default.
+    pub(crate) fn plain(id: &str) -> Site {
+        Site {
+            id: SiteId::parse(id).expect("a site id"),
+            hosts: Vec::new(),
+            time_zone: TimeZone::UTC,
+            language: LanguageChoice::Auto,
+            digit_grouping: None,
+            first_weekday: None,
+            total: Figure::Visits,
+            identity: Identity::Address,
+            online_window_ms: 300_000,
+            honour_opt_out: false,
+            page_parameters: Vec::new(),
+            excluded_networks: Vec::new(),
+        }
+    }
+}

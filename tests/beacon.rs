@@ -338,6 +338,22 @@ fn a_trusted_proxy_is_believed_about_the_last_hop_alone() {
 }
 
 #[test]
+fn whoever_still_sends_a_refused_body_is_not_cut_off() {
+    let daemon = Daemon::start(SITES);
+    for (target, status) in [("/hit?s=open", 413), ("/nothing", 404), ("/snippet/open.json", 405)] {
+        let mut wire = Wire::open(daemon.public());
+        let head = format!("POST {target} HTTP/1.1\r\nHost: c\r\nContent-Length: 200000\r\n\r\n");
+        assert!(wire.send(head.as_bytes()));
+        assert_eq!(wire.reply().unwrap().status, status);
+        // A reset would end one of these, and take the answer from a client that reads once it has sent.
+        for part in 0..20 {
+            assert!(wire.send(&[b'x'; 10_000]), "{target}: cut off at part {part}");
+        }
+        assert!(wire.has_ended(), "{target}");
+    }
+}
+
+#[test]
 fn bodies_and_heads_that_are_too_long_are_refused() {
     let daemon = Daemon::start(SITES);
     let post = |head: &str, body: &[u8]| {

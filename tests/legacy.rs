@@ -71,8 +71,13 @@ fn numbers_come_along_beside_a_running_daemon_and_stay() {
     };
     shown(&daemon);
     let list = daemon.print("adjust", &["vks", "--list"]);
-    assert!(list.contains("  +3 views  /  goatcounter: goatcounter.csv, sha256 "), "{list}");
-    assert!(list.contains("  +287 visits  2026-11-02  nukeviet: nukeviet.sql, sha256 "), "{list}");
+    assert_eq!(list.lines().count(), 2, "a line for each of the files: {list}");
+    let goats =
+        "  +4 visits +6 views  total, 10 numbers, 3 days, 2 pages  goatcounter: goatcounter.csv, known as ";
+    assert!(list.contains(goats), "{list}");
+    let list = daemon.print("adjust", &["vks", "--list", "--all"]);
+    assert!(list.contains("  +3 views  /  goatcounter: goatcounter.csv, known as "), "{list}");
+    assert!(list.contains("  +287 visits  2026-11-02  nukeviet: nukeviet.sql, known as "), "{list}");
     assert!(list.contains("  +1332702 visits  total  nukeviet: "), "{list}");
     assert!(list.lines().all(|line| line.contains("  uid ")), "{list}");
     assert_eq!(daemon.stop().0, 0);
@@ -86,18 +91,100 @@ fn a_file_is_taken_once_unless_it_is_asked_for() {
     let reply = sample("busuanzi.jsonp");
     let total =
         |times: u64| format!("vks now has {} visits and {} views in all", 8_123 * times, 20_987 * times);
-    let refused = "this very file was brought along for vks before, on ";
+    let refused = "these very numbers were brought along for vks before (";
     check(&daemon, "busuanzi", &reply, &[], 0, &total(1));
     check(&daemon, "busuanzi", &reply, &[], 1, refused);
     daemon.restart();
     check(&daemon, "busuanzi", &reply, &[], 1, refused);
     check(&daemon, "busuanzi", &reply, &["--dry-run"], 1, refused);
     check(&daemon, "busuanzi", &reply, &["--again"], 0, &total(2));
-    // Under another name it is the same file.
-    let renamed = daemon.directory.path().join("renamed");
-    std::fs::copy(&reply, &renamed).unwrap();
-    check(&daemon, "busuanzi", &renamed, &[], 1, refused);
+    // Under another name it is the same file, and so it is packed or in another dress.
+    let other = |name: &str, bytes: &[u8]| {
+        let path = daemon.directory.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let bytes = std::fs::read(&reply).unwrap();
+    let text = String::from_utf8(bytes.clone()).unwrap();
+    let json = &text[text.find('{').unwrap() + 1..];
+    let json = &json[json.find('{').unwrap()..=json.find('}').unwrap()];
+    for (name, bytes) in [
+        ("renamed", bytes.clone()),
+        ("reply.jsonp.gz", packed(&bytes)),
+        ("reply.json", json.as_bytes().to_vec()),
+        ("within.json", format!("{{\"data\": {json}}}").into_bytes()),
+    ] {
+        check(&daemon, "busuanzi", &other(name, &bytes), &[], 1, refused);
+    }
     assert_eq!(export(&daemon)["total"]["visits"], 16_246);
+}
+
+#[test]
+fn a_newer_export_is_no_second_counter_unless_it_is_said_to_be() {
+    let mut daemon = Daemon::start(SITE);
+    let older = sample("goatcounter.csv");
+    let text = std::fs::read_to_string(&older).unwrap();
+    let again = text.lines().find(|line| line.starts_with("/,")).unwrap();
+    let newer = daemon.directory.path().join("newer.csv");
+    std::fs::write(&newer, format!("{text}{again}\n")).unwrap();
+    check(&daemon, "goatcounter", &older, &[], 0, "vks now has 4 visits and 6 views in all");
+    let known =
+        "numbers of goatcounter were brought along for vks before (4 visits and 6 views, 2 pages, on ";
+    for more in [&[][..], &["--dry-run"]] {
+        let text = check(&daemon, "goatcounter", &newer, more, 1, known);
+        assert!(text.contains("with --replace") && text.contains("with --again"), "{text}");
+    }
+    let would = ["--replace", "--dry-run"];
+    let text = check(&daemon, "goatcounter", &newer, &would, 0, "would be taken back: 4 visits and 6 views");
+    assert!(text.contains("vks would have 4 visits and 7 views in all"), "{text}");
+    assert_eq!(export(&daemon)["total"]["views"], 6);
+    check(&daemon, "goatcounter", &newer, &["--replace"], 0, "taken back: 4 visits and 6 views of before");
+    let shown = |daemon: &Daemon| {
+        assert_eq!(daemon.numbers("vks")["total"]["views"], 7);
+        assert_eq!(page(daemon, "/")["views"], 4);
+        assert_eq!(page(daemon, "/tin-tức")["views"], 2);
+    };
+    shown(&daemon);
+    let list = daemon.print("adjust", &["vks", "--list", "--all"]);
+    assert!(list.contains("  -3 views  /  replaced by goatcounter: newer.csv, known as "), "{list}");
+    daemon.stop();
+    check(&daemon, "goatcounter", &older, &["--again"], 0, "vks now has 8 visits and 13 views in all");
+    check(&daemon, "goatcounter", &newer, &["--replace"], 0, "taken back: 8 visits and 13 views of before");
+    daemon.restart();
+    shown(&daemon);
+    check(&daemon, "goatcounter", &newer, &["--replace", "--again"], 2, "cannot be used with");
+}
+
+#[test]
+fn what_came_along_is_in_exports_and_reports_and_visitors_that_nobody_knows_are_not_none() {
+    let daemon = Daemon::stopped(SITE);
+    check(&daemon, "goatcounter", &sample("goatcounter.csv"), &[], 0, "brought along");
+    check(&daemon, "nukeviet", &sample("nukeviet.sql"), &[], 0, "brought along");
+    let json = export(&daemon);
+    assert_eq!(json["undated"]["visits"], 1_332_702);
+    let page = serde_json::json!({ "page": "/tin-tức", "views": 2, "visits": 1 });
+    assert!(json["undated"]["pages"].as_array().unwrap().contains(&page), "{json}");
+    assert_eq!(json["days"][0]["visitors"], Value::Null);
+    let csv = daemon.print("export", &["vks", "--format", "csv"]);
+    for line in [",day,,0,1332702,", ",page,/,3,2,", ",page,/tin-tức,2,1,", "2026-11-20,day,,3,2,"] {
+        assert!(csv.lines().any(|found| found == line), "{line} in {csv}");
+    }
+    let part = daemon.print("export", &["vks", "--format", "csv", "--from", "2026-11-20"]);
+    assert!(!part.contains("\n,"), "{part}");
+    let days = ["vks", "--from", "2026-11-20", "--to", "2026-11-22"];
+    let report = daemon.print("report", &days);
+    assert!(report.contains("visitors a day unknown") && report.contains("Pages, all time"), "{report}");
+    assert!(report.lines().any(|line| line.starts_with("/tin-tức ") && line.contains(" 2 ")), "{report}");
+    let json: Value =
+        serde_json::from_str(&daemon.print("report", &[&days[..], &["--json"]].concat())).unwrap();
+    assert_eq!(json["lists"]["page_all_time"]["rows"][0]["value"], "/");
+    assert_eq!(json["days"][0]["visitors"], Value::Null);
+}
+
+fn packed(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
 }
 
 #[test]
@@ -132,9 +219,7 @@ fn a_trial_shows_a_table_and_changes_nothing() {
 #[test]
 fn a_compressed_export_is_read_and_one_that_is_cut_short_counts_nothing() {
     let daemon = Daemon::start(SITE);
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(&std::fs::read(sample("goatcounter.csv")).unwrap()).unwrap();
-    let whole = encoder.finish().unwrap();
+    let whole = packed(&std::fs::read(sample("goatcounter.csv")).unwrap());
     let file = daemon.directory.path().join("export.csv.gz");
     std::fs::write(&file, &whole[..whole.len() - 20]).unwrap();
     check(&daemon, "goatcounter", &file, &[], 1, "export.csv.gz: cannot be read: ");

@@ -275,7 +275,10 @@ fn what_is_no_stream_is_refused_in_words() {
     let unknown = ask("GET /live/nobody");
     assert_eq!(unknown.status, 404);
     assert!(unknown.text().starts_with("there is no site of this name"), "{}", unknown.text());
-    assert_eq!(ask("GET /live/demo?lang=tlh").status, 400);
+    let refused = ask("GET /live/demo?lang=tlh");
+    assert_eq!(refused.status, 400);
+    let said = refused.text();
+    assert!(said.starts_with("this is no live stream: parameter \"lang\" is \"tlh\""), "{said}");
     assert_eq!(ask("GET /live/demo?page=nowhere").status, 400);
     assert_eq!(ask("POST /live/demo").status, 405);
     assert_eq!(ask("HEAD /live/nobody").status, 404);

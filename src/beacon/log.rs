@@ -149,7 +149,7 @@ pub fn page(target: &[u8]) -> Option<PageUrl<'_>> {
         Cow::Borrowed(bytes) => text(bytes),
         Cow::Owned(bytes) => Cow::Owned(text(&bytes).into_owned()),
     };
-    PageUrl::parse(text).ok()
+    PageUrl::requested(text)
 }
 
 /// The host of a referrer: lower case, without port.

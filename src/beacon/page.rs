@@ -47,7 +47,8 @@ const ENDS_SEGMENT: &[u8] = b"/\\?#";
 /// Escaped within a kept parameter, since they would end it or mean something else.
 const ENDS_PARAMETER: &[u8] = b"&=+#";
 
-/// The page that a beacon names: a whole `http` or `https` URL, or a path that begins with `/`.
+/// The page that a beacon names: a whole `http` or `https` URL, one that leaves the scheme to the page and begins
+/// with `//`, or a path that begins with `/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageUrl<'a> {
     text: Cow<'a, str>,
@@ -73,12 +74,22 @@ impl<'a> PageUrl<'a> {
         PageUrl::parse(Cow::Borrowed(text)).ok()
     }
 
+    /// Parses what a server was asked for, or what somebody took for a path: two slashes are as good as one there.
+    #[must_use]
+    pub fn requested(text: Cow<'a, str>) -> Option<PageUrl<'a>> {
+        if text.starts_with('/') {
+            return Some(PageUrl { text, authority: 0..0 });
+        }
+        PageUrl::parse(text).ok()
+    }
+
     /// Parses a page's URL. The text has been bounded and holds no control characters.
     pub(super) fn parse(text: Cow<'a, str>) -> Result<PageUrl<'a>, BeaconError> {
         let malformed =
             BeaconError::Malformed { field: "u", expected: "a path that begins with `/`, or an http(s) URL" };
         if text.starts_with('/') {
-            return Ok(PageUrl { text, authority: 0..0 });
+            let authority = authority_behind_slashes(&text).unwrap_or(0..0);
+            return Ok(PageUrl { text, authority });
         }
         let (authority, behind) = host::split_url(text.as_bytes()).ok_or(malformed)?;
         let end = text.len() - behind.len();
@@ -144,6 +155,14 @@ impl<'a> PageUrl<'a> {
         }
         with_parameters(folded_path, query, kept_parameters)
     }
+}
+
+/// Where user, host and port stand in a URL that begins with two slashes of either kind; none where that is no
+/// host, as in a path with an empty segment.
+fn authority_behind_slashes(text: &str) -> Option<Range<usize>> {
+    let behind = text.strip_prefix("//").or_else(|| text.strip_prefix("/\\"))?;
+    let end = behind.find(['/', '\\', '?', '#']).unwrap_or(behind.len());
+    host::of_authority(&behind[..end]).map(|_| 2..2 + end)
 }
 
 /// Whether a path is plain and already as folding would leave it; `false` may err.
@@ -286,7 +305,9 @@ mod tests {
     fn slashes_are_folded() {
         check("//", &[], "/");
         check("/tin/", &[], "/tin");
-        check("//tin///tuc//", &[], "/tin/tuc");
+        check("/tin///tuc//", &[], "/tin/tuc");
+        check("//a.vn//tin/", &[], "/tin");
+        check("//a.vn", &[], "/");
         check("https://a.vn//x", &[], "/x");
         check("/tin\\\\tuc\\", &[], "/tin/tuc");
         check("https://a.vn\\x", &[], "/x");
@@ -364,7 +385,15 @@ mod tests {
         assert_eq!(host("https://A.vn:8443/x@y"), Ok(Some("a.vn".to_owned())));
         assert_eq!(host("https://[::0001]/"), Ok(Some("::1".to_owned())));
         assert_eq!(host("/x"), Ok(None));
-        assert_eq!(host("//a.vn/x"), Ok(None));
+        assert_eq!(host("//a.vn/x"), Ok(Some("a.vn".to_owned())));
+        assert_eq!(host("/\\user@A.vn:80?x"), Ok(Some("a.vn".to_owned())));
+        for path in ["//", "///a.vn", "//a b/x", "//a.vn:80:80/", "/a.vn//b.vn"] {
+            assert_eq!(host(path), Ok(None), "{path}");
+        }
+        assert_eq!(
+            PageUrl::requested(Cow::Borrowed("//a.vn/x")).and_then(|url| url.host().map(Cow::into_owned)),
+            None
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `adjust`: an audited correction.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 
 use clap::Args;
@@ -12,7 +13,7 @@ use crate::control::{Audit, Change, Request, ask_daemon};
 use crate::daemon::open_stopped;
 use crate::sites::Site;
 use crate::store::{Adjustment, Scope};
-use crate::words::SiteId;
+use crate::words::{Figure, SiteId};
 
 #[derive(Debug, Args)]
 pub(super) struct Adjust {
@@ -36,6 +37,9 @@ pub(super) struct Adjust {
     /// Show all adjustments of the site.
     #[arg(long, conflicts_with_all = ["figure", "amount", "reason", "on", "page"])]
     list: bool,
+    /// Show every number of an old counter's file on a line of its own.
+    #[arg(long, requires = "list")]
+    all: bool,
     #[command(flatten)]
     settings: Settings,
 }
@@ -69,22 +73,54 @@ impl Adjust {
             SiteId::parse(&self.site).map_err(|error| Failure::Argument(format!("the site id {error}")))?;
         let store = super::export::open_store(&config)?;
         let adjustments = store.adjustments(&site).map_err(|error| failed(&error))?;
-        for adjustment in &adjustments {
-            let scope = match &adjustment.scope {
-                Scope::Total => "total".to_owned(),
-                Scope::Day(day) => day.to_string(),
-                Scope::Page(page) => page.as_str().to_owned(),
-            };
-            let at = jiff::Timestamp::from_millisecond(i64::try_from(adjustment.at.0).unwrap_or(0))
-                .unwrap_or_default();
-            let (figure, amount) = (adjustment.figure.as_str(), adjustment.amount);
-            say!("{at:.0}  {}  {amount:+} {figure}  {scope}  {}", adjustment.who, adjustment.reason.as_str());
+        let is_one = |a: &Adjustment, b: &Adjustment| {
+            !self.all && (a.at, &a.who, &a.reason) == (b.at, &b.who, &b.reason)
+        };
+        for together in adjustments.chunk_by(is_one) {
+            say!("{}", listed(together));
         }
         if adjustments.is_empty() {
             say!("{site} was never adjusted");
         }
         Ok(())
     }
+}
+
+/// Adjustments of one command, as a line.
+fn listed(together: &[Adjustment]) -> String {
+    let [first, ..] = together else { return String::new() };
+    let at = i64::try_from(first.at.0).ok().and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
+    let what = if let [one] = together { number(one) } else { sums(together) };
+    format!("{:.0}  {}  {what}  {}", at.unwrap_or_default(), first.who, first.reason.as_str())
+}
+
+/// One number: by how much, and of what.
+fn number(adjustment: &Adjustment) -> String {
+    let scope = match &adjustment.scope {
+        Scope::Total => "total".to_owned(),
+        Scope::Day(day) => day.to_string(),
+        Scope::Page(page) => page.as_str().to_owned(),
+    };
+    format!("{:+} {}  {scope}", adjustment.amount, adjustment.figure.as_str())
+}
+
+/// Several numbers: by how much the total changed, and how many days and pages are among them.
+fn sums(together: &[Adjustment]) -> String {
+    let of_total = |figure| {
+        let of_it = together.iter().filter(|each| each.figure == figure && each.scope.page().is_none());
+        let sum: i128 = of_it.map(|each| i128::from(each.amount.get())).sum();
+        if sum == 0 { String::new() } else { format!("{sum:+} {} ", figure.as_str()) }
+    };
+    let days: BTreeSet<_> = together.iter().filter_map(|each| each.scope.day()).collect();
+    let pages: BTreeSet<_> = together.iter().filter_map(|each| each.scope.page()).collect();
+    let counted = |count: usize, what: &str| match count {
+        0 => String::new(),
+        1 => format!(", 1 {what}"),
+        count => format!(", {count} {what}s"),
+    };
+    let total = [of_total(Figure::Visits), of_total(Figure::Views)].concat();
+    let (numbers, days, pages) = (together.len(), counted(days.len(), "day"), counted(pages.len(), "page"));
+    format!("{total} total, {numbers} numbers{days}{pages}")
 }
 
 /// The site of that name in the configuration.

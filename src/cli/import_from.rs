@@ -3,22 +3,21 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use flate2::read::MultiGzDecoder;
-use sha2::{Digest, Sha256};
 
 use super::adjust::{audit, configured};
 use super::{Failure, failed};
 use crate::config::Config;
-use crate::control::{Change, REQUEST_BYTES_MAX, Request, ask_daemon};
+use crate::control::{BroughtReply, Change, REQUEST_BYTES_MAX, Request, ask_daemon};
 use crate::daemon::{database, open_stopped};
 use crate::legacy::{self, SYSTEMS, Setting, Totals};
 use crate::rows::LocalDay;
 use crate::sites::Site;
-use crate::store::{Batch, Store};
+use crate::store::{Batch, Earlier, Source, Store};
 use crate::words::{Figure, Tally};
 
 /// A list of paths that is longer is not one.
@@ -39,7 +38,10 @@ pub(super) struct FromOptions {
     /// Show what would be added, and add nothing.
     #[arg(long, requires = "from")]
     dry_run: bool,
-    /// Add a file that was added before once more.
+    /// Take back what was brought along from this system before, and bring this in its place.
+    #[arg(long, requires = "from", conflicts_with = "again")]
+    replace: bool,
+    /// Add to what was brought along from this system before, as the numbers of a second counter.
     #[arg(long, requires = "from")]
     again: bool,
     /// Paths of pages, one a line, for files that name pages by hashes (busuanzi's Redis).
@@ -65,7 +67,12 @@ impl FromOptions {
             return Err(Failure::Argument("import --from takes one file: the dump or export".to_owned()));
         };
         let pages = self.pages.as_deref();
-        let asked = OldCounter { system, file, site, pages, dry_run: self.dry_run, again: self.again };
+        let earlier = match (self.replace, self.again) {
+            (true, _) => Earlier::TakeBack,
+            (false, true) => Earlier::Stay,
+            (false, false) => Earlier::Forbid,
+        };
+        let asked = OldCounter { system, file, site, pages, dry_run: self.dry_run, earlier };
         bring_along(config, &asked)
     }
 }
@@ -82,41 +89,56 @@ struct OldCounter<'a> {
     pages: Option<&'a Path>,
     /// Whether nothing is to be changed.
     dry_run: bool,
-    /// Whether a file that was added before is added again.
-    again: bool,
+    /// What becomes of numbers of the same system that were brought along before.
+    earlier: Earlier,
 }
 
 /// Reads an old counter's file and adds its numbers to a site, all of them or none.
 fn bring_along(config: &Config, asked: &OldCounter<'_>) -> Result<(), Failure> {
     let site = configured(config, asked.site)?;
-    let (totals, source) = read(site, asked)?;
+    let totals = read(site, asked)?;
+    let fingerprint = totals.fingerprint();
     let name: String = name_of(asked.file).escape_debug().take(NAME_CHARACTERS_MAX).collect();
-    let reason = format!("{}: {name}, sha256 {}", asked.system, &source[..16]);
+    let reason = format!("{}: {name}, known as {}", asked.system, &fingerprint[..16]);
+    let source = Source::of(asked.system, &fingerprint);
     let changes = changes(&totals);
-    let audit = audit(site, &reason);
-    let batch = audit.batch(&changes, source.clone(), asked.again).map_err(Failure::Failed)?;
-    if asked.dry_run {
-        super::tell(&table(asked.site, &reason, &totals));
-        return refuse_again(config, &batch);
-    }
     if changes.is_empty() {
         return Err(Failure::Failed(format!("{}: nothing was counted in it", asked.file.display())));
     }
-    let request =
-        Request::BringAlong { site: asked.site.to_owned(), changes, reason, source, again: asked.again };
-    let total = match ask(config, &request)? {
-        Some(total) => Tally { views: number(&total["views"]), visits: number(&total["visits"]) },
-        None => open_stopped(config)?.fold.store().adjust_all(&batch).map_err(|error| failed(&error))?,
+    let batch = audit(site, &reason).batch(&changes, source.as_str(), asked.earlier);
+    let batch = batch.map_err(Failure::Failed)?;
+    if asked.dry_run {
+        super::tell(&table(asked.site, &reason, &totals));
+    }
+    let request = Request::BringAlong {
+        site: asked.site.to_owned(),
+        changes,
+        reason,
+        source: source.as_str().to_owned(),
+        earlier: asked.earlier,
+        dry_run: asked.dry_run,
     };
-    let (brought, days, pages) = (sum(&totals), totals.days.len(), totals.pages.len());
-    say!("brought along: {} visits and {} views, {days} days, {pages} pages", brought.visits, brought.views);
-    totals.notes.iter().for_each(|note| say!("note: {note}"));
-    say!("{} now has {} visits and {} views in all", asked.site, total.visits, total.views);
+    let brought = match ask(config, &request)? {
+        Some(brought) => brought,
+        None => bring_stopped(config, &batch, asked.dry_run)?,
+    };
+    if !asked.dry_run {
+        let (sum, days, pages) = (sum(&totals), totals.days.len(), totals.pages.len());
+        say!("brought along: {} visits and {} views, {days} days, {pages} pages", sum.visits, sum.views);
+        totals.notes.iter().for_each(|note| say!("note: {note}"));
+    }
+    if brought.adjustments_taken_back > 0 {
+        let (visits, views) = (brought.visits_taken_back, brought.views_taken_back);
+        let done = if asked.dry_run { "would be taken back" } else { "taken back" };
+        say!("{done}: {visits} visits and {views} views of before");
+    }
+    let has = if asked.dry_run { "would have" } else { "now has" };
+    say!("{} {has} {} visits and {} views in all", asked.site, brought.visits, brought.views);
     Ok(())
 }
 
-/// The totals of a file, and its SHA-256 in hexadecimal digits.
-fn read(site: &Site, asked: &OldCounter<'_>) -> Result<(Totals, String), Failure> {
+/// The totals of a file.
+fn read(site: &Site, asked: &OldCounter<'_>) -> Result<Totals, Failure> {
     let Some(system) = legacy::system(asked.system) else {
         let known = SYSTEMS.map(|system| system.name).join(", ");
         return Err(Failure::Argument(format!("there is no system {}; there are {known}", asked.system)));
@@ -137,21 +159,14 @@ fn read(site: &Site, asked: &OldCounter<'_>) -> Result<(Totals, String), Failure
         known_pages: &known_pages,
     };
     let file = File::open(asked.file).map_err(unreadable(asked.file))?;
-    let mut hashing = Hashing { input: BufReader::new(file), hash: Sha256::new(), peeked: Vec::new() };
-    let is_gzip = hashing.begins_with(&[0x1f, 0x8b]).map_err(unreadable(asked.file))?;
+    let mut file = BufReader::new(file);
+    let is_gzip = file.fill_buf().map_err(unreadable(asked.file))?.starts_with(&[0x1f, 0x8b]);
     let read = if is_gzip {
-        (system.read)(&mut MultiGzDecoder::new(&mut hashing), &setting)
+        system.totals(&mut MultiGzDecoder::new(file), &setting)
     } else {
-        (system.read)(&mut hashing, &setting)
+        system.totals(&mut file, &setting)
     };
-    let totals = read.map_err(|error| Failure::Failed(format!("{}: {error}", asked.file.display())))?;
-    // What stands behind the part that was needed belongs to the file too.
-    io::copy(&mut hashing, &mut io::sink()).map_err(unreadable(asked.file))?;
-    let mut hex = String::with_capacity(64);
-    for byte in hashing.hash.finalize() {
-        write!(hex, "{byte:02x}").expect("a String takes whatever is written");
-    }
-    Ok((totals, hex))
+    read.map_err(|error| Failure::Failed(format!("{}: {error}", asked.file.display())))
 }
 
 fn paths(path: &Path) -> io::Result<Vec<String>> {
@@ -159,37 +174,6 @@ fn paths(path: &Path) -> io::Result<Vec<String>> {
     File::open(path)?.take(PAGES_BYTES_MAX).read_to_string(&mut text)?;
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     Ok(lines.map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect())
-}
-
-/// A file that is hashed while it is read.
-struct Hashing {
-    input: BufReader<File>,
-    hash: Sha256,
-    peeked: Vec<u8>,
-}
-
-impl Hashing {
-    /// Whether the file begins with these bytes; they are read all the same.
-    fn begins_with(&mut self, bytes: &[u8]) -> io::Result<bool> {
-        let most = u64::try_from(bytes.len()).unwrap_or(0);
-        self.input.by_ref().take(most).read_to_end(&mut self.peeked)?;
-        Ok(self.peeked == bytes)
-    }
-}
-
-impl Read for Hashing {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = if self.peeked.is_empty() {
-            self.input.read(buffer)?
-        } else {
-            let bytes = self.peeked.len().min(buffer.len());
-            buffer[..bytes].copy_from_slice(&self.peeked[..bytes]);
-            self.peeked.drain(..bytes);
-            bytes
-        };
-        self.hash.update(&buffer[..read]);
-        Ok(read)
-    }
 }
 
 fn name_of(file: &Path) -> String {
@@ -221,27 +205,28 @@ fn changes(totals: &Totals) -> Vec<Change> {
     changes
 }
 
-fn ask(config: &Config, request: &Request) -> Result<Option<serde_json::Value>, Failure> {
+fn ask(config: &Config, request: &Request) -> Result<Option<BroughtReply>, Failure> {
     let bytes = serde_json::to_string(request).map_or(usize::MAX, |text| text.len());
-    if u64::try_from(bytes).unwrap_or(u64::MAX) >= REQUEST_BYTES_MAX {
+    let answer = ask_daemon(&config.state_directory, request).map_err(|error| {
+        let is_long = u64::try_from(bytes).unwrap_or(u64::MAX) >= REQUEST_BYTES_MAX;
         let what = "the file has more pages than a running daemon takes at once; stop it and try again";
-        return Err(Failure::Failed(what.to_owned()));
-    }
-    ask_daemon(&config.state_directory, request).map_err(Failure::Failed)
+        Failure::Failed(if is_long { what.to_owned() } else { error })
+    })?;
+    let odd = |error| Failure::Failed(format!("the daemon is of another release: {error}"));
+    answer.map(serde_json::from_value).transpose().map_err(odd)
 }
 
-fn number(value: &serde_json::Value) -> u64 {
-    value.as_u64().unwrap_or(0)
-}
-
-/// Says of a trial what the store would say.
-fn refuse_again(config: &Config, batch: &Batch) -> Result<(), Failure> {
-    let path = database(&config.state_directory);
-    if !path.exists() {
-        return Ok(());
-    }
-    let store = Store::open_read_only(&path).map_err(|error| failed(&error))?;
-    store.check_batch(batch).map_err(|error| failed(&error))
+/// Brings a batch along where no daemon runs, or tries to.
+fn bring_stopped(config: &Config, batch: &Batch, dry_run: bool) -> Result<BroughtReply, Failure> {
+    let brought = match dry_run {
+        false => open_stopped(config)?.fold.store().adjust_all(batch),
+        true if database(&config.state_directory).exists() => {
+            open_stopped(config)?.fold.store().try_all(batch)
+        }
+        // A trial makes no state directory.
+        true => Store::in_memory(config.count.pages_per_site).map_err(|error| failed(&error))?.try_all(batch),
+    };
+    Ok(BroughtReply::of(&brought.map_err(|error| failed(&error))?))
 }
 
 /// What would be done.
@@ -266,4 +251,15 @@ fn table(site: &str, reason: &str, totals: &Totals) -> String {
         writeln!(text, "note: {note}").expect("a String takes everything");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::legacy::COUNT_MAX;
+    use crate::store::Adjustment;
+
+    #[test]
+    fn what_a_file_may_hold_an_adjustment_may_change() {
+        assert_eq!(COUNT_MAX, Adjustment::AMOUNT_MAX);
+    }
 }

@@ -6,7 +6,7 @@ use std::io::{IsTerminal, stdout};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::export::open_store;
+use super::export::{in_order, open_store};
 use super::screen::{self, Style};
 use super::{Failure, Settings, failed, put};
 use crate::clock::Clock;
@@ -22,11 +22,14 @@ const SCHEMA: u32 = 1;
 
 const JSON: &str = "\
 Pages are listed by views, and as entry pages by the visits that began with them; everything else by
-the visits that a view with that value opened. Shares are of what was counted in these days.
+the visits that a view with that value opened. Shares are of what was counted in these days. Where pages
+were adjusted, as by the numbers of an old counter, their views of all time are a list of their own.
 
 The JSON is one object: schema (1), site, from, to, total (all time), sum (these days, adjustments
-included), days, days_without_details, and lists: page, entry_page and every dimension, each with
-of (what rows are a share of), values (how many there are) and rows (value, and views or visits).";
+included), days, days_without_details, and lists: page, entry_page, page_all_time (where pages were
+adjusted) and every dimension, each with
+of (what rows are a share of), values (how many there are) and rows (value, and views or visits).
+(not told) is what told nothing, (other) what found no row of its own.";
 
 #[derive(Debug, Args)]
 #[command(after_help = JSON)]
@@ -58,9 +61,7 @@ impl Report {
         let zone = configured.map_or(jiff::tz::TimeZone::UTC, |configured| configured.time_zone.clone());
         let to = self.to.unwrap_or_else(|| LocalDay::of(Clock::system().now(), &zone).day);
         let from = self.from.unwrap_or(Day(to.0.saturating_sub(DAYS - 1)));
-        if from > to {
-            return Err(Failure::Argument(format!("the last day {to} lies before the first day {from}")));
-        }
+        in_order(from, to)?;
         let store = open_store(&config)?;
         let summary = Summary::read(&store, &site, from, to).map_err(|error| failed(&error))?;
         let Some(summary) = summary else {
@@ -71,7 +72,8 @@ impl Report {
             return put(&format!("{}\n", summary.json(limit)));
         }
         let style = if stdout().is_terminal() { Style::Terminal } else { Style::Plain };
-        put(&screen::draw(&summary, limit, style))
+        let columns = terminal_size::terminal_size_of(stdout()).map(|(width, _)| usize::from(width.0));
+        put(&screen::draw(&summary, limit, style, columns.unwrap_or(screen::COLUMNS_MAX)))
     }
 }
 
@@ -112,6 +114,9 @@ impl Summary {
         let told_days: BTreeSet<Day> = details.iter().map(|row| row.day).collect();
         let paged_days: BTreeSet<Day> = pages.iter().map(|row| row.day).collect();
         let mut lists = of_pages(pages, counted(&days, &paged_days));
+        if store.undated(site)?.iter().any(|row| row.path.is_some()) {
+            lists.push(of_all_time(store.pages(site)?, row.total));
+        }
         lists.extend(of_dimensions(details, counted(&days, &told_days)));
         let site = site.clone();
         Ok(Some(Summary { site, from, to, all_time: row.total, days, told_days, lists }))
@@ -121,6 +126,12 @@ impl Summary {
     pub(super) fn days_untold(&self) -> usize {
         let untold = |row: &&DayRow| row.counted.views > 0 && !self.told_days.contains(&row.day);
         self.days.iter().filter(untold).count()
+    }
+
+    /// Distinct visitors of the days of which they are known, and how many days those are.
+    pub(super) fn visitors(&self) -> (u64, usize) {
+        let known: Vec<u64> = self.days.iter().filter_map(DayRow::known_visitors).collect();
+        (known.iter().sum(), known.len())
     }
 
     /// The sum of the days, adjustments included.
@@ -134,7 +145,7 @@ impl Summary {
         let tally = |tally: Tally| json!({ "views": tally.views, "visits": tally.visits });
         let day = |row: &DayRow| {
             let (views, visits) = (row.tally.views, row.tally.visits);
-            json!({ "day": row.day.to_string(), "views": views, "visits": visits, "visitors": row.visitors })
+            json!({ "day": row.day.to_string(), "views": views, "visits": visits, "visitors": row.known_visitors() })
         };
         let lists = self.lists.iter().map(|list| {
             let nameless = |name: &str| name == NONE || name == OTHER;
@@ -178,6 +189,12 @@ fn of_pages(pages: Vec<PageDayRow>, counted: Tally) -> Vec<List> {
         List::new("page", "Pages", "views", by(|tally| tally.views), counted.views),
         List::new("entry_page", "Entry pages", "visits", by(|tally| tally.visits), counted.visits),
     ]
+}
+
+/// Pages by their views of all time, as they are shown where an old counter's were brought along.
+fn of_all_time(pages: Vec<(PagePath, Tally)>, total: Tally) -> List {
+    let rows = pages.into_iter().map(|(path, tally)| (path.as_str().to_owned(), tally.views));
+    List::new("page_all_time", "Pages, all time", "views", rows, total.views)
 }
 
 /// Every dimension, by the visits that its values opened.

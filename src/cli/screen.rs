@@ -1,20 +1,26 @@
-//! A report as one screen of a terminal: 80 columns, whatever the width of the names.
+//! A report as one screen of a terminal: at most 80 columns, fewer where the terminal has fewer, whatever the
+//! width of the names.
 
 use std::fmt::Write;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use super::export::turns_direction;
 use super::report::{List, Summary};
 use crate::details::{NONE, OTHER};
 use crate::words::Day;
 
-/// The columns of a screen that everybody has.
-const COLUMNS: usize = 80;
-/// Of one of two lists that stand side by side.
-const LIST_COLUMNS: usize = 39;
+/// The columns of a screen that nearly everybody has; more would tear names and numbers apart.
+pub(super) const COLUMNS_MAX: usize = 80;
+/// In less room a name is not worth showing.
+const COLUMNS_MIN: usize = 24;
 const GAP: &str = "  ";
 /// Of the longest bar behind a number.
 const BAR_COLUMNS: usize = 8;
+/// Of the numbers of a list, and of what is said above them.
+const NUMBER_COLUMNS_MIN: usize = 7;
+/// Of a list that is narrower, the bars make way for the names.
+const BARRED_LIST_COLUMNS_MIN: usize = 36;
 /// Lines that the highest day takes.
 const CHART_LINES: u64 = 4;
 /// Eighths of a line, from none to all.
@@ -40,22 +46,27 @@ impl Style {
     }
 }
 
-/// The whole screen, at most `limit` rows a list.
-pub(super) fn draw(summary: &Summary, limit: usize, style: Style) -> String {
-    let mut lines = head(summary, style);
-    let chart = chart(summary);
+/// The whole screen, at most `limit` rows a list, in so many columns.
+pub(super) fn draw(summary: &Summary, limit: usize, style: Style, columns: usize) -> String {
+    let columns = columns.clamp(COLUMNS_MIN, COLUMNS_MAX);
+    let mut lines = folded(head(summary, style), columns);
+    let (chart, caption) = chart(summary, columns);
     if !chart.is_empty() {
         lines.push(String::new());
         lines.extend(chart);
+        lines.extend(folded(vec![caption], columns));
     }
     let (told, silent): (Vec<&List>, Vec<&List>) =
         summary.lists.iter().partition(|list| !list.rows.is_empty());
-    for pair in told.chunks(2) {
+    let (abreast, list_columns) =
+        if columns == COLUMNS_MAX { (2, (columns - GAP.len()) / 2) } else { (1, columns) };
+    for row in told.chunks(abreast) {
         lines.push(String::new());
-        let columns: Vec<Vec<String>> = pair.iter().map(|list| column(list, limit, style)).collect();
-        lines.extend(side_by_side(&columns));
+        let lists: Vec<Vec<String>> =
+            row.iter().map(|list| drawn(list, limit, style, list_columns)).collect();
+        lines.extend(side_by_side(&lists, list_columns));
     }
-    lines.extend(foot(summary, &silent));
+    lines.extend(folded(foot(summary, &silent), columns));
     let mut text = String::new();
     for line in lines {
         text.push_str(line.trim_end());
@@ -64,13 +75,36 @@ pub(super) fn draw(summary: &Summary, limit: usize, style: Style) -> String {
     text
 }
 
+/// Lines of words, broken between words where they are too long; a word that is longer is cut.
+fn folded(lines: Vec<String>, columns: usize) -> Vec<String> {
+    let mut folded = Vec::new();
+    for line in lines {
+        let mut begun = String::new();
+        for word in line.split_inclusive(' ') {
+            if !begun.is_empty() && width(&begun) + width(word.trim_end()) > columns {
+                folded.push(std::mem::take(&mut begun));
+            }
+            if begun.is_empty() && width(word.trim_end()) > columns {
+                begun.push_str(&padded(word, columns));
+            } else if !(begun.is_empty() && word == " " && !folded.is_empty()) {
+                begun.push_str(word);
+            }
+        }
+        folded.push(begun);
+    }
+    folded
+}
+
 fn head(summary: &Summary, style: Style) -> Vec<String> {
     let count = summary.to.0.saturating_sub(summary.from.0).saturating_add(1);
     let days = if count == 1 { "1 day".to_owned() } else { format!("{count} days") };
     let span = format!("{} to {}, {days}", summary.from, summary.to);
     let sum = summary.sum();
-    let visitors: u64 = summary.days.iter().map(|row| row.visitors).sum();
-    let a_day = divided(visitors, u64::try_from(summary.days.len()).unwrap_or(u64::MAX));
+    let (visitors, known) = summary.visitors();
+    let a_day = match known {
+        0 if !summary.days.is_empty() => "unknown".to_owned(),
+        known => divided(visitors, u64::try_from(known).unwrap_or(u64::MAX)),
+    };
     vec![
         format!("{}{GAP}{span}", style.title(summary.site.as_str())),
         format!(
@@ -87,11 +121,11 @@ fn head(summary: &Summary, style: Style) -> Vec<String> {
     ]
 }
 
-/// Visits as columns, a day or several days each, and what the highest one is.
-fn chart(summary: &Summary) -> Vec<String> {
+/// Visits as columns, a day or several days each, and what the highest one is; nothing where that is no chart.
+fn chart(summary: &Summary, room: usize) -> (Vec<String>, String) {
     let count = summary.to.0.saturating_sub(summary.from.0).saturating_add(1);
-    let per_column = count.div_euclid(i32::try_from(COLUMNS).unwrap_or(i32::MAX)).saturating_add(1);
-    let per_column = if usize::try_from(count).is_ok_and(|count| count <= COLUMNS) { 1 } else { per_column };
+    let per_column = count.div_euclid(i32::try_from(room).unwrap_or(i32::MAX)).saturating_add(1);
+    let per_column = if usize::try_from(count).is_ok_and(|count| count <= room) { 1 } else { per_column };
     let columns = usize::try_from(count.saturating_add(per_column - 1) / per_column).unwrap_or(0);
     let mut heights = vec![0_u64; columns];
     for row in &summary.days {
@@ -102,22 +136,22 @@ fn chart(summary: &Summary) -> Vec<String> {
     }
     let highest = heights.iter().copied().max().unwrap_or(0);
     if highest == 0 || columns < 2 {
-        return Vec::new();
+        return (Vec::new(), String::new());
     }
     // Two characters a column where they fit.
-    let width = if columns * 2 <= COLUMNS { 2 } else { 1 };
-    let mut lines: Vec<String> = (0..CHART_LINES)
+    let width = if columns * 2 <= room { 2 } else { 1 };
+    let lines: Vec<String> = (0..CHART_LINES)
         .rev()
         .map(|line| heights.iter().map(|height| block(*height, highest, line).repeat(width)).collect())
         .collect();
     let place = heights.iter().position(|height| *height == highest).unwrap_or(0);
     let most = Day(summary.from.0 + i32::try_from(place).unwrap_or(0) * per_column);
     let highest = grouped(highest);
-    lines.push(match per_column {
+    let caption = match per_column {
         1 => format!("visits a day; the most, {highest}, on {most}"),
         days => format!("visits in {days} days each; the most, {highest}, from {most} on"),
-    });
-    lines
+    };
+    (lines, caption)
 }
 
 /// What a column of this height shows in a line, counted from the lowest; whoever was there is seen.
@@ -132,39 +166,31 @@ fn block(height: u64, highest: u64, line: u64) -> String {
 }
 
 /// One list: a title, its first rows, and how much is left.
-fn column(list: &List, limit: usize, style: Style) -> Vec<String> {
-    let number_columns = 7;
-    let name_columns = LIST_COLUMNS - BAR_COLUMNS - number_columns - 7;
-    let unit = list.unit;
-    let title = style.title(&padded(list.title, name_columns));
-    let mut lines = vec![format!("{title} {unit:>number_columns$}")];
-    let most = list.rows.iter().map(|(_, count)| *count).max().unwrap_or(1);
-    let row = |name: &str, count: u64, bar: &str| {
-        let (name, number, share) = (padded(name, name_columns), grouped(count), percent(count, list.of));
-        format!("{name} {number:>number_columns$} {share:>4} {bar}")
-    };
+fn drawn(list: &List, limit: usize, style: Style, columns: usize) -> Vec<String> {
     // What has no name of its own comes last and is never cut off.
     let named = list.rows.partition_point(|(name, _)| name != NONE && name != OTHER);
     let (named, nameless) = list.rows.split_at(named);
     let (shown, left) = named.split_at(limit.min(named.len()));
+    let left_sum = left.iter().map(|(_, count)| count).sum();
+    let most = list.rows.iter().map(|(_, count)| *count).max().unwrap_or(1);
+    let number_columns = grouped(most.max(left_sum)).len().max(NUMBER_COLUMNS_MIN);
+    let bar_columns = if columns < BARRED_LIST_COLUMNS_MIN { 0 } else { BAR_COLUMNS + 1 };
+    // A share takes four columns, and stands apart from the number as that does from the name.
+    let name_columns = columns.saturating_sub(bar_columns + number_columns + 6);
+    let unit = list.unit;
+    let title = style.title(&padded(list.title, name_columns));
+    let mut lines = vec![format!("{title} {unit:>number_columns$}")];
+    let row = |name: &str, count: u64, bar: &str| {
+        let (name, number, share) = (padded(name, name_columns), grouped(count), percent(count, list.of));
+        let bar = if bar_columns == 0 { "" } else { bar };
+        format!("{name} {number:>number_columns$} {share:>4} {bar}")
+    };
     lines.extend(shown.iter().map(|(name, count)| row(name, *count, &bar(*count, most))));
     if !left.is_empty() {
-        let sum = left.iter().map(|(_, count)| count).sum();
-        lines.push(row(&format!("… {} more", left.len()), sum, ""));
+        lines.push(row(&format!("… {} more", left.len()), left_sum, ""));
     }
-    lines.extend(nameless.iter().map(|(name, count)| row(&worded(list, name), *count, &bar(*count, most))));
+    lines.extend(nameless.iter().map(|(name, count)| row(name, *count, &bar(*count, most))));
     lines
-}
-
-/// The name of a row, in words where it stands for what has none.
-fn worded(list: &List, name: &str) -> String {
-    match (list.name, name) {
-        ("referrer", NONE) => "(direct, unknown)".to_owned(),
-        ("page" | "entry_page", NONE) => "(no page named)".to_owned(),
-        (_, NONE) => "(not told)".to_owned(),
-        (_, OTHER) => OTHER.to_owned(),
-        (_, name) => name.to_owned(),
-    }
 }
 
 fn foot(summary: &Summary, silent: &[&List]) -> Vec<String> {
@@ -187,17 +213,17 @@ fn foot(summary: &Summary, silent: &[&List]) -> Vec<String> {
     lines
 }
 
-fn side_by_side(columns: &[Vec<String>]) -> Vec<String> {
-    let height = columns.iter().map(Vec::len).max().unwrap_or(0);
+fn side_by_side(lists: &[Vec<String>], list_columns: usize) -> Vec<String> {
+    let height = lists.iter().map(Vec::len).max().unwrap_or(0);
     let line = |n: usize| {
         let mut line = String::new();
-        for (place, column) in columns.iter().enumerate() {
-            let text = column.get(n).map_or("", String::as_str);
+        for (place, list) in lists.iter().enumerate() {
+            let text = list.get(n).map_or("", String::as_str);
             if place > 0 {
                 line.push_str(GAP);
             }
             line.push_str(text);
-            line.push_str(&" ".repeat(LIST_COLUMNS.saturating_sub(width(text))));
+            line.push_str(&" ".repeat(list_columns.saturating_sub(width(text))));
         }
         line
     };
@@ -207,9 +233,7 @@ fn side_by_side(columns: &[Vec<String>]) -> Vec<String> {
 /// Text of exactly this many columns, cut with an ellipsis if need be.
 fn padded(text: &str, columns: usize) -> String {
     // What turns the direction of a line would move the numbers behind it.
-    let turns =
-        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let text: String = text.chars().filter(|c| !c.is_control() && !turns(*c)).collect();
+    let text: String = text.chars().filter(|c| !c.is_control() && !turns_direction(*c)).collect();
     let mut shown = text.clone();
     if text.width() > columns {
         shown.clear();
@@ -277,6 +301,9 @@ fn grouped(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::DayRow;
+    use crate::words::{SiteId, Tally};
+    use std::collections::BTreeSet;
 
     #[test]
     fn names_take_the_columns_they_are_given_however_wide_their_letters() {
@@ -292,6 +319,50 @@ mod tests {
             assert_eq!(padded(name, 6), shown, "{name}");
             assert_eq!(padded(name, 6).width(), 6, "{name}");
         }
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal() {
+        let day = |n: i32| DayRow {
+            day: Day(20_700 + n),
+            tally: Tally { views: 1_234_567, visits: 1_234_567 },
+            visitors: 1_234_567,
+            counted: Tally { views: 1_234_567, visits: 1_234_567 },
+        };
+        let list = |name, title, unit| List {
+            name,
+            title,
+            unit,
+            rows: vec![
+                ("/một-trang-có-tên-rất-dài/日本語のとても長いページ".to_owned(), 1_234_567),
+                (NONE.to_owned(), 3),
+            ],
+            of: 2_000_000,
+        };
+        let summary = Summary {
+            site: SiteId::parse(&"site-with-a-long-name".repeat(3)).expect("a name"),
+            from: Day(20_700),
+            to: Day(20_799),
+            all_time: Tally { views: u64::MAX, visits: u64::MAX },
+            days: (0..100).map(day).collect(),
+            told_days: BTreeSet::new(),
+            lists: vec![
+                list("page", "Pages", "views"),
+                list("page_all_time", "Pages, all time", "views"),
+                List { rows: Vec::new(), ..list("browser", "Browsers", "visits") },
+            ],
+        };
+        for columns in [24, 35, 36, 40, 60, 79, 80] {
+            for style in [Style::Plain, Style::Terminal] {
+                for line in draw(&summary, 8, style, columns).lines() {
+                    assert!(width(line) <= columns, "{columns}: {} {line}", width(line));
+                }
+            }
+            assert!(draw(&summary, 8, Style::Plain, columns).contains("nothing was told"), "{columns}");
+        }
+        assert!(draw(&summary, 8, Style::Plain, 40).contains("██"));
+        assert_eq!(draw(&summary, 8, Style::Plain, 0), draw(&summary, 8, Style::Plain, 24));
+        assert_eq!(draw(&summary, 8, Style::Plain, 200), draw(&summary, 8, Style::Plain, 80));
     }
 
     #[test]

@@ -179,9 +179,8 @@ mod tests {
     use super::*;
     use crate::beacon::{Method, PROTOCOLS, Request};
     use crate::details::Traits;
-    use crate::sites::{Identity, LanguageChoice};
     use crate::visitor::Forwarding;
-    use crate::words::{Figure, SiteId, VisitorId};
+    use crate::words::VisitorId;
     use hyper::HeaderMap;
     use hyper::header::{HeaderName, HeaderValue};
 
@@ -200,20 +199,8 @@ mod tests {
     };
 
     fn site(hosts: &[&str]) -> Site {
-        Site {
-            id: SiteId::parse("vks").expect("a site id"),
-            hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
-            time_zone: jiff::tz::TimeZone::UTC,
-            language: LanguageChoice::Auto,
-            digit_grouping: None,
-            first_weekday: None,
-            total: Figure::Visits,
-            identity: Identity::Address,
-            online_window_ms: 300_000,
-            honour_opt_out: true,
-            page_parameters: Vec::new(),
-            excluded_networks: Vec::new(),
-        }
+        let hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
+        Site { hosts, honour_opt_out: true, ..Site::plain("vks") }
     }
 
     fn visitor(id: u64, narrow: u64) -> Visitor {

@@ -10,10 +10,10 @@ use super::*;
 use crate::fold::{self, Fold};
 use crate::journal::{Ack, Journal, RealDisk};
 use crate::salt::{Salts, imported_file};
-use crate::sites::{Identity, LanguageChoice, Site};
+use crate::sites::Site;
 use crate::store::{self, ImportBatch, Store};
 use crate::visitor::{self, Visitors};
-use crate::words::{Day, Figure, SiteId, Tally, UnixMillis};
+use crate::words::{Day, SiteId, Tally, UnixMillis};
 
 const WINDOW_MS: u64 = 30 * 60_000;
 /// 2015-05-17T22:00:00Z, an hour before midnight in the site's zone.
@@ -22,20 +22,8 @@ const NOW: UnixMillis = UnixMillis(1_500_000_000_000);
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 
 fn site() -> Arc<Site> {
-    Arc::new(Site {
-        id: SiteId::parse("vks").expect("an id"),
-        hosts: Vec::new(),
-        time_zone: jiff::tz::TimeZone::fixed(jiff::tz::offset(1)),
-        language: LanguageChoice::Auto,
-        digit_grouping: None,
-        first_weekday: None,
-        total: Figure::Visits,
-        identity: Identity::Address,
-        online_window_ms: 300_000,
-        honour_opt_out: false,
-        page_parameters: Vec::new(),
-        excluded_networks: Vec::new(),
-    })
+    let time_zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(1));
+    Arc::new(Site { time_zone, ..Site::plain("vks") })
 }
 
 /// A state directory with everything that a desk needs.

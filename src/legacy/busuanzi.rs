@@ -18,7 +18,7 @@ use std::io::Read;
 use md5::{Digest, Md5};
 use serde_json::{Map, Value};
 
-use super::{LegacyError, Setting, System, Totals};
+use super::{COUNT_MAX, LegacyError, Setting, System, Totals};
 use crate::words::Tally;
 
 pub(super) static SYSTEM: System = System {
@@ -80,7 +80,7 @@ fn reply(object: &Map<String, Value>) -> Option<&Map<String, Value>> {
 }
 
 fn of_reply(reply: &Map<String, Value>) -> Result<Totals, LegacyError> {
-    let number = |name: &str| reply.get(name).and_then(count).ok_or(WANTED);
+    let number = |name: &str| counted(name, reply.get(name));
     let total = Tally { views: number("site_pv")?, visits: number("site_uv")? };
     let mut totals = Totals { total, ..Totals::default() };
     if reply.contains_key("page_pv") {
@@ -92,13 +92,27 @@ fn of_reply(reply: &Map<String, Value>) -> Result<Totals, LegacyError> {
 
 const UV_NOTE: &str = "uv counts each visitor once for ever; it becomes the visits";
 
+/// The count behind a name.
+fn counted(name: &str, value: Option<&Value>) -> Result<u64, LegacyError> {
+    let wrong = |what| Err(LegacyError::Value { name: name.to_owned(), what });
+    let Some(value) = value else { return wrong("is missing".to_owned()) };
+    count(value).map_or_else(
+        || {
+            let given: String = value.to_string().escape_debug().take(40).collect();
+            wrong(format!("is {given}, and a count is a whole number from 0 to {COUNT_MAX}"))
+        },
+        Ok,
+    )
+}
+
 /// A whole number, as JSON has it or in a text. Redis has scores as fractions: `12` may stand there as `12.0`.
 fn count(value: &Value) -> Option<u64> {
-    match value {
+    let number = match value {
         Value::Number(number) => number.as_u64().or_else(|| whole(&number.to_string())),
         Value::String(text) => whole(text),
         _ => None,
-    }
+    };
+    number.filter(|number| *number <= COUNT_MAX)
 }
 
 fn whole(text: &str) -> Option<u64> {
@@ -136,7 +150,7 @@ fn of_redis(databases: &[&Map<String, Value>], setting: &Setting<'_>) -> Result<
 }
 
 fn add_site(totals: &mut Totals, keys: &Keys<'_>, hash: &str) -> Result<(), LegacyError> {
-    totals.total.views += keys.get(&("site_pv", hash)).and_then(|value| count(value)).ok_or(WANTED)?;
+    totals.total.views += counted(&format!("site_pv:{hash}"), keys.get(&("site_pv", hash)).copied())?;
     match keys.get(&("site_uv", hash)) {
         Some(Value::Array(visitors)) => {
             totals.total.visits += u64::try_from(visitors.len()).unwrap_or(u64::MAX);
@@ -230,7 +244,14 @@ mod tests {
                 &b"{\"success\":false,\"message\":\"invalid referer\",\"data\":{}}"[..],
                 "is no reply of busuanzi",
             ),
-            (b"{\"site_pv\":-1,\"site_uv\":1}", "is no reply of busuanzi"),
+            (
+                b"{\"site_pv\":-1,\"site_uv\":1}",
+                "site_pv is -1, and a count is a whole number from 0 to 1000000000000",
+            ),
+            (b"{\"site_pv\":1,\"site_uv\":-5}", "site_uv is -5, and a count"),
+            (b"{\"site_pv\":1,\"site_uv\":1e300}", "site_uv is 1e+300, and a count"),
+            (b"{\"site_pv\":1,\"site_uv\":1000000000001}", "site_uv is 1000000000001, and a count"),
+            (b"{\"site_pv\":1}", "site_uv is missing"),
             (b"{\"site_pv\":1,\"site_uv\":", "is cut short"),
             (b"{\"site_pv\":1,\"site_uv\":1}{\"site_pv\":1,\"site_uv\":1}", "more than 1 replies"),
             (b"[1, 2,\n oops]", "line 2: this is no JSON"),

@@ -13,9 +13,11 @@ mod sql;
 mod vinaora;
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::io::{self, Read};
 
 use jiff::tz::TimeZone;
+use sha2::{Digest, Sha256};
 
 use crate::beacon::PageUrl;
 use crate::rows::LocalDay;
@@ -27,8 +29,23 @@ pub struct System {
     pub name: &'static str,
     /// What its files hold, and which of our figures that becomes.
     pub about: &'static str,
+    /// Reads a file of it; what comes out may be beyond any bound.
+    read: fn(&mut dyn Read, &Setting<'_>) -> Result<Totals, LegacyError>,
+}
+
+/// The most that a day, a page or the rest of the total may have: more than any counter has shown.
+pub const COUNT_MAX: u64 = 1_000_000_000_000;
+
+impl System {
     /// Reads a file of it.
-    pub read: fn(&mut dyn Read, &Setting<'_>) -> Result<Totals, LegacyError>,
+    ///
+    /// # Errors
+    /// When the file is none of this system, is not whole, or one of its numbers is beyond [`COUNT_MAX`].
+    pub fn totals(&self, input: &mut dyn Read, setting: &Setting<'_>) -> Result<Totals, LegacyError> {
+        let totals = (self.read)(input, setting)?;
+        totals.check_bound()?;
+        Ok(totals)
+    }
 }
 
 /// Every system that is known.
@@ -91,6 +108,38 @@ impl Totals {
         dated
     }
 
+    /// What these numbers are known again by, however their file was packed or dressed: 64 hexadecimal
+    /// digits, the SHA-256 of every number that is not 0. Notes are none.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        // No word of one line can be taken for another's: what has spaces comes last.
+        let mut line = |what: &str, tally: &Tally| {
+            if *tally != Tally::default() {
+                hash.update(format!("{} {} {what}\n", tally.views, tally.visits));
+            }
+        };
+        line("total", &self.total);
+        self.days.iter().for_each(|(day, tally)| line(&format!("day {day}"), tally));
+        self.pages.iter().for_each(|(page, tally)| line(&format!("page {}", page.as_str()), tally));
+        let mut hex = String::with_capacity(64);
+        for byte in hash.finalize() {
+            write!(hex, "{byte:02x}").expect("a String takes whatever is written");
+        }
+        hex
+    }
+
+    /// Sums saturate, and whatever did is far beyond the bound.
+    fn check_bound(&self) -> Result<(), LegacyError> {
+        let is_much = |tally: &Tally| tally.views.max(tally.visits) > COUNT_MAX;
+        let day = self.days.iter().find(|(_, tally)| is_much(tally));
+        let page = self.pages.iter().find(|(_, tally)| is_much(tally));
+        let undated = Some(self.undated()).filter(is_much).map(|_| "what is of no day".to_owned());
+        let much = day.map(|(day, _)| format!("what is of {day}"));
+        let much = much.or_else(|| page.map(|(page, _)| format!("what is of the page {}", page.as_str())));
+        much.or(undated).map_or(Ok(()), |what| Err(LegacyError::TooMuch { what }))
+    }
+
     /// Counts at a moment: for its day, or for the total alone if no counter can have counted then.
     fn add(&mut self, day: Option<Day>, tally: Tally) {
         self.total += tally;
@@ -101,7 +150,8 @@ impl Totals {
 
     /// Counts for a page; whether it is one.
     fn add_page(&mut self, page: &str, setting: &Setting<'_>, tally: Tally) -> bool {
-        let Some(Ok(page)) = PageUrl::asked(page).map(|url| url.page(setting.page_parameters)) else {
+        let Some(Ok(page)) = PageUrl::requested(page.into()).map(|url| url.page(setting.page_parameters))
+        else {
             return false;
         };
         let has_room = self.pages.len() < PAGES_MAX || self.pages.contains_key(&page);
@@ -150,6 +200,20 @@ pub enum LegacyError {
         /// Where, from 1 on.
         line: u64,
         /// What is wrong.
+        what: String,
+    },
+    /// A named value is not what its name says.
+    #[error("{name} {what}")]
+    Value {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A sum is absurd.
+    #[error("{what} adds up to more than {COUNT_MAX}, which no counter has counted")]
+    TooMuch {
+        /// The sum of what.
         what: String,
     },
     /// Names of columns are missing.
@@ -244,7 +308,7 @@ mod tests {
             known_pages: &owned(known_pages),
         };
         let mut file = file;
-        (system.read)(&mut file, &setting).map_err(|error| error.to_string())
+        system.totals(&mut file, &setting).map_err(|error| error.to_string())
     }
 
     /// The days of totals as text, with both figures.
@@ -262,6 +326,37 @@ mod tests {
         let mut totals = Totals { total: Tally { views: 10, visits: 5 }, ..Totals::default() };
         totals.days.insert(TODAY, Tally { views: 4, visits: 7 });
         assert_eq!(totals.undated(), Tally { views: 6, visits: 0 });
+    }
+
+    #[test]
+    fn sums_that_no_counter_has_counted_are_refused_wherever_they_stand() {
+        let most = Tally { views: COUNT_MAX, visits: 0 };
+        let more = Tally { views: 0, visits: u64::MAX };
+        let mut totals = Totals { total: most, ..Totals::default() };
+        totals.pages.insert(PagePath::from_folded("/"), most);
+        assert!(totals.check_bound().is_ok());
+        let error = |totals: &Totals| totals.check_bound().expect_err("is refused").to_string();
+        let mut paged = totals.clone();
+        paged.pages.insert(PagePath::from_folded("/a"), more);
+        assert!(error(&paged).starts_with("what is of the page /a adds up to more than 1000000000000"));
+        let dated = Totals { days: BTreeMap::from([(TODAY, more)]), ..totals.clone() };
+        assert!(error(&dated).starts_with("what is of 2026-11-22 adds up"));
+        assert!(error(&Totals { total: more, ..totals }).starts_with("what is of no day adds up"));
+    }
+
+    #[test]
+    fn numbers_are_known_by_what_they_are_and_not_by_their_notes() {
+        let tally = Tally { views: 4, visits: 2 };
+        let mut totals = Totals { total: tally, ..Totals::default() };
+        let total = totals.fingerprint();
+        totals.notes.push("one of them was odd".to_owned());
+        totals.days.insert(TODAY, Tally::default());
+        assert_eq!(totals.fingerprint(), total);
+        totals.days.insert(TODAY, tally);
+        let day = totals.fingerprint();
+        totals.pages.insert(PagePath::from_folded("/"), tally);
+        let page = totals.fingerprint();
+        assert!(total != day && day != page && page.len() == 64);
     }
 
     #[test]

@@ -43,7 +43,7 @@ fn read(input: &mut dyn Read, setting: &Setting<'_>) -> Result<Totals, LegacyErr
             return Ok(());
         }
         let counter = counters.entry(row.table.to_owned()).or_default();
-        let count = row.number("c_count")?;
+        let count = row.count("c_count")?;
         match (row.text("c_type"), row.text("c_val")) {
             ("total", "hits") => counter.hits = Some(count),
             ("c_time", "last") => counter.last = Some(count),

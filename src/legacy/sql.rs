@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::io::{self, Read};
 
-use super::LegacyError;
+use super::{COUNT_MAX, LegacyError};
 
 /// Longer than any value of a counter's table.
 const VALUE_BYTES_MAX: usize = 1_024;
@@ -44,11 +44,22 @@ impl Row<'_> {
 
     /// The number of a column.
     pub(super) fn number(&self, column: &str) -> Result<u64, LegacyError> {
-        self.text(column).parse().map_err(|_| {
-            let given: String = self.text(column).escape_debug().take(32).collect();
-            let what = format!("{column} of {} is \"{given}\", which is no count", self.table);
-            LegacyError::Line { line: self.line, what }
-        })
+        self.text(column).parse().map_err(|_| self.wrong(column, "which is no count"))
+    }
+
+    /// The number of a column that counts, within its bound.
+    pub(super) fn count(&self, column: &str) -> Result<u64, LegacyError> {
+        let count = self.number(column)?;
+        if count > COUNT_MAX {
+            return Err(self.wrong(column, &format!("and no counter has counted more than {COUNT_MAX}")));
+        }
+        Ok(count)
+    }
+
+    fn wrong(&self, column: &str, what: &str) -> LegacyError {
+        let given: String = self.text(column).escape_debug().take(32).collect();
+        let what = format!("{column} of {} is \"{given}\", {what}", self.table);
+        LegacyError::Line { line: self.line, what }
     }
 }
 

@@ -50,9 +50,9 @@ fn read(input: &mut dyn Read, setting: &Setting<'_>) -> Result<Totals, LegacyErr
             let at = row.number("tm")?;
             counter.totals.add(days.of(second(at)), Tally { views: 0, visits: 1 });
         } else {
-            let (until, visits) = (row.number("time")?, row.number("visits")?);
+            let (until, visits) = (row.number("time")?, row.count("visits")?);
             counter.totals.add(days.of(second(until).saturating_sub(1)), Tally { views: 0, visits });
-            counter.bots = counter.bots.saturating_add(row.number("bots")?);
+            counter.bots = counter.bots.saturating_add(row.count("bots")?);
         }
         counter.absurd += days.absurd - absurd;
         Ok(())
@@ -134,6 +134,16 @@ INSERT INTO `jos_vvisitcounter` VALUES (1,1257613199,'203.0.113.7'),(2,125761320
         let error =
             read(&SYSTEM, insert("vvcounter_logs", "'x',1,0").as_bytes()).expect_err("must be refused");
         assert_eq!(error, "line 1: time of vvcounter_logs is \"x\", which is no count");
+        let error = read(
+            &SYSTEM,
+            insert("vvcounter_logs", "1257613200,1,0),\n(1257613201,1000000000001,0").as_bytes(),
+        );
+        let expected = "line 2: visits of vvcounter_logs is \"1000000000001\", and no counter has counted more than \
+                        1000000000000";
+        assert_eq!(error.expect_err("must be refused"), expected);
+        let rows = ["1257613200,1000000000000,0"; 2].join("),(");
+        let error = read(&SYSTEM, insert("vvcounter_logs", &rows).as_bytes()).expect_err("must be refused");
+        assert!(error.starts_with("what is of 2009-11-07 adds up to more than 1000000000000"), "{error}");
         assert!(read(&SYSTEM, insert("my_savvvisit_counters", "1,1,0").as_bytes()).is_err());
     }
 }

@@ -116,10 +116,8 @@ mod tests {
     use std::path::PathBuf;
     use std::sync::Arc;
 
-    use jiff::tz::TimeZone;
-
     use super::*;
-    use crate::sites::{Identity, LanguageChoice, Site};
+    use crate::sites::{LanguageChoice, Site};
     use crate::words::{Figure, PageNumbers, PagePath, Peak, SiteId, Tally};
 
     /// The numbers of DESIGN.md, with the rows that it leaves out filled in.
@@ -153,20 +151,7 @@ mod tests {
     }
 
     pub(super) fn site(language: LanguageChoice) -> Site {
-        Site {
-            id: SiteId::parse("vks").expect("a valid id"),
-            hosts: Vec::new(),
-            time_zone: TimeZone::UTC,
-            language,
-            digit_grouping: None,
-            first_weekday: None,
-            total: Figure::Visits,
-            identity: Identity::Address,
-            online_window_ms: 300_000,
-            honour_opt_out: false,
-            page_parameters: Vec::new(),
-            excluded_networks: Vec::new(),
-        }
+        Site { language, ..Site::plain("vks") }
     }
 
     pub(super) fn view(query: &[(&str, &str)]) -> View {

@@ -3,68 +3,17 @@
 //! Without a date an adjustment changes the total alone; with one it changes that day and, since the
 //! total contains its days, the total too. One of a page changes that page's all-time numbers alone.
 //! It never changes a counted value.
-//!
-//! What an old counter held comes as a [`Batch`] of adjustments: all of them or none, and the same
-//! file only once.
 
 use std::num::NonZeroI64;
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
 use super::apply::next_sequence;
+use super::batch::InForce;
 use super::read::list;
+use super::reason::Reason;
 use super::{Halt, Sequence, Store, StoreError};
 use crate::words::{Day, Figure, PagePath, SiteId, Tally, UnixMillis};
-
-/// Why somebody adjusts: 1 to [`Reason::CHARACTERS_MAX`] characters, none of them a control character.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reason(String);
-
-/// What is wrong with a reason.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReasonError {
-    /// Nothing but spaces.
-    #[error("a reason is needed: it is kept beside the number")]
-    Empty,
-    /// A novel.
-    #[error("a reason has at most {max} characters")]
-    TooLong {
-        /// The most characters it may have.
-        max: usize,
-    },
-    /// A line break or worse.
-    #[error("a reason is one line of text without control characters")]
-    Control,
-}
-
-impl Reason {
-    /// Room for a sentence and the address of a ticket; a list of adjustments stays readable.
-    pub const CHARACTERS_MAX: usize = 500;
-
-    /// Parses a reason; spaces around it are dropped.
-    ///
-    /// # Errors
-    /// When nothing is left, it is too long, or it holds control characters.
-    pub fn parse(raw: &str) -> Result<Reason, ReasonError> {
-        let text = raw.trim_matches(' ');
-        if text.chars().any(char::is_control) {
-            return Err(ReasonError::Control);
-        }
-        if text.trim().is_empty() {
-            return Err(ReasonError::Empty);
-        }
-        if text.chars().count() > Self::CHARACTERS_MAX {
-            return Err(ReasonError::TooLong { max: Self::CHARACTERS_MAX });
-        }
-        Ok(Reason(text.to_owned()))
-    }
-
-    /// The reason as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
 
 /// What an adjustment corrects.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +27,14 @@ pub enum Scope {
 }
 
 impl Scope {
+    pub(super) fn of_columns(day: Option<Day>, page: Option<PagePath>) -> Scope {
+        match (day, page) {
+            (_, Some(page)) => Scope::Page(page),
+            (Some(day), None) => Scope::Day(day),
+            (None, None) => Scope::Total,
+        }
+    }
+
     /// The day that is corrected, if one is.
     #[must_use]
     pub fn day(&self) -> Option<Day> {
@@ -116,19 +73,6 @@ impl Adjustment {
     pub const AMOUNT_MAX: u64 = 1_000_000_000_000;
 }
 
-/// Adjustments that belong together: what an old counter's file holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Batch {
-    /// Of which site; all adjustments are of this one.
-    pub site: SiteId,
-    /// What is adjusted.
-    pub adjustments: Vec<Adjustment>,
-    /// The file's SHA-256, in hexadecimal digits.
-    pub source: String,
-    /// Whether a file that was taken before is taken again.
-    pub again: bool,
-}
-
 /// Why a number was not adjusted.
 #[derive(Debug, thiserror::Error)]
 pub enum AdjustError {
@@ -147,20 +91,33 @@ pub enum AdjustError {
         there: u64,
     },
     /// Beyond anything that happens.
-    #[error("an adjustment may be at most {max}")]
+    #[error("cannot adjust {} by {amount} {}: an adjustment may be at most {max}", place(.site, .scope), .figure.as_str())]
     TooMuch {
+        /// The site.
+        site: SiteId,
+        /// Views or visits.
+        figure: Figure,
+        /// What would be too much.
+        scope: Scope,
+        /// How much it is.
+        amount: i64,
         /// The largest amount allowed.
         max: u64,
     },
-    /// The same file once more.
-    #[error("this very file was brought along for {site} before, on {} by {who}; with --again it is added once more", date(*.at))]
-    Again {
+    /// Numbers of the same system stand already.
+    #[error(
+        "{} were brought along for {site} before ({in_force}, on {} by {}); with --replace they are taken back and \
+         these take their place, with --again these are added to them, as those of a second counter",
+        if .in_force.same { "these very numbers".to_owned() } else { format!("numbers of {system}") },
+        date(.in_force.at), .in_force.who
+    )]
+    Earlier {
         /// The site.
         site: SiteId,
-        /// When that was.
-        at: UnixMillis,
-        /// Who did it.
-        who: String,
+        /// The name of the system.
+        system: String,
+        /// What stands.
+        in_force: InForce,
     },
     /// The store failed.
     #[error(transparent)]
@@ -196,39 +153,6 @@ impl Store {
         })
     }
 
-    /// Makes all adjustments of a batch in one transaction. Gives the site's total as it is shown from
-    /// now on.
-    ///
-    /// # Errors
-    /// As [`Store::adjust`], and when the batch's file was taken before and is not to be taken again.
-    /// Nothing is changed then.
-    pub fn adjust_all(&mut self, batch: &Batch) -> Result<Tally, AdjustError> {
-        batch.adjustments.iter().try_for_each(within_range)?;
-        let pages_max = self.limits.pages_per_site;
-        self.write("bring an old counter along", |transaction| {
-            if let Some(error) = taken_before(transaction, batch)?.filter(|_| !batch.again) {
-                return Err(Halt::Refused(error));
-            }
-            let sequence = next_sequence(transaction)?;
-            let source = Some(batch.source.as_str());
-            let adjusting = Adjusting { connection: transaction, pages_max, source, sequence };
-            let mut total = tally(adjusting.site(&batch.site, &Moved::default())?.left);
-            for adjustment in &batch.adjustments {
-                total = adjusting.adjust(adjustment)?;
-            }
-            Ok(total)
-        })
-    }
-
-    /// Refuses a batch whose file was taken before, as [`Store::adjust_all`] would.
-    ///
-    /// # Errors
-    /// When it was, and is not to be taken again, or the file cannot be read.
-    pub fn check_batch(&self, batch: &Batch) -> Result<(), AdjustError> {
-        let before = self.read("read adjustments", |connection| taken_before(connection, batch))?;
-        before.filter(|_| !batch.again).map_or(Ok(()), Err)
-    }
-
     /// The adjustments of a site, oldest first.
     ///
     /// # Errors
@@ -241,11 +165,7 @@ impl Store {
                     site: id.clone(),
                     figure: row.get(0)?,
                     amount: row.get(1)?,
-                    scope: match (row.get(2)?, row.get(3)?) {
-                        (_, Some(page)) => Scope::Page(page),
-                        (Some(day), None) => Scope::Day(day),
-                        (None, None) => Scope::Total,
-                    },
+                    scope: Scope::of_columns(row.get(2)?, row.get(3)?),
                     reason: row.get(4)?,
                     who: row.get(5)?,
                     at: row.get(6)?,
@@ -255,19 +175,17 @@ impl Store {
     }
 }
 
-fn within_range(adjustment: &Adjustment) -> Result<(), AdjustError> {
+pub(super) fn within_range(adjustment: &Adjustment) -> Result<(), AdjustError> {
     if adjustment.amount.unsigned_abs().get() > Adjustment::AMOUNT_MAX {
-        return Err(AdjustError::TooMuch { max: Adjustment::AMOUNT_MAX });
+        return Err(AdjustError::TooMuch {
+            site: adjustment.site.clone(),
+            figure: adjustment.figure,
+            scope: adjustment.scope.clone(),
+            amount: adjustment.amount.get(),
+            max: Adjustment::AMOUNT_MAX,
+        });
     }
     Ok(())
-}
-
-fn taken_before(connection: &Connection, batch: &Batch) -> rusqlite::Result<Option<AdjustError>> {
-    let mut find = connection.prepare_cached(include_str!("sql/find_source.sql"))?;
-    let again = find.query_row(named_params! { ":id": batch.site, ":source": batch.source }, |row| {
-        Ok(AdjustError::Again { site: batch.site.clone(), at: row.get(0)?, who: row.get(1)? })
-    });
-    again.optional()
 }
 
 /// What an adjustment leaves: views and visits, which may be below zero and are then refused.
@@ -328,16 +246,22 @@ struct SiteLeft {
 }
 
 /// Adjustments within one transaction.
-struct Adjusting<'a> {
-    connection: &'a Connection,
-    pages_max: u32,
-    source: Option<&'a str>,
-    sequence: Sequence,
+#[derive(Clone, Copy)]
+pub(super) struct Adjusting<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) pages_max: u32,
+    pub(super) source: Option<&'a str>,
+    pub(super) sequence: Sequence,
 }
 
 impl Adjusting<'_> {
+    /// The site's total; its row is made if need be.
+    pub(super) fn total_of(&self, site: &SiteId) -> rusqlite::Result<Tally> {
+        Ok(tally(self.site(site, &Moved::default())?.left))
+    }
+
     /// Makes an adjustment and gives the site's total then.
-    fn adjust(&self, adjustment: &Adjustment) -> Result<Tally, Halt<AdjustError>> {
+    pub(super) fn adjust(&self, adjustment: &Adjustment) -> Result<Tally, Halt<AdjustError>> {
         let moved = Moved::by(adjustment);
         let unmoved = Moved::default();
         let of_total = if adjustment.scope.page().is_some() { &unmoved } else { &moved };
@@ -559,7 +483,10 @@ mod tests {
         let of_day = say(&mut store, -8, Some(DAY));
         assert_eq!(of_day, "cannot take 8 views from 2026-11-22 of vks: there are only 7");
         for absurd in [1_000_000_000_001, i64::MAX, i64::MIN] {
-            assert_eq!(say(&mut store, absurd, None), "an adjustment may be at most 1000000000000");
+            let expected = format!(
+                "cannot adjust the total of vks by {absurd} views: an adjustment may be at most 1000000000000"
+            );
+            assert_eq!(say(&mut store, absurd, None), expected);
         }
     }
 
@@ -597,53 +524,5 @@ mod tests {
         let kept = store.adjustments(&site("vks")).expect("read");
         assert_eq!(kept[1], of_page("/a", Figure::Views, 7));
         assert_eq!(store.check().expect("read"), Vec::<String>::new());
-    }
-
-    #[test]
-    fn a_batch_is_taken_whole_or_not_at_all_and_once() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let mut store = Store::open(&options(directory.path(), 10)).expect("open");
-        let batch = |last: i64, again: bool| Batch {
-            site: site("vks"),
-            adjustments: vec![
-                adjustment("vks", Figure::Visits, 100, None),
-                adjustment("vks", Figure::Visits, 10, Some(DAY)),
-                of_page("/a", Figure::Views, last),
-            ],
-            source: "5d41".to_owned(),
-            again,
-        };
-        assert!(matches!(store.adjust_all(&batch(-1, false)), Err(AdjustError::BelowZero { .. })));
-        assert_eq!(store.site_ids().expect("read"), []);
-        assert_eq!(store.adjust_all(&batch(4, false)).expect("once"), Tally { views: 0, visits: 110 });
-        let twice = store.adjust_all(&batch(4, false)).expect_err("must be refused").to_string();
-        assert!(twice.contains("was brought along for vks before, on 2026-11-22 by uid 1000"), "{twice}");
-        assert!(store.check_batch(&batch(4, false)).is_err() && store.check_batch(&batch(4, true)).is_ok());
-        assert_eq!(store.adjust_all(&batch(4, true)).expect("again"), Tally { views: 0, visits: 220 });
-        assert_eq!(pages(&store), [("/a".to_owned(), 8, 0)]);
-        let other = Batch { site: site("other"), adjustments: Vec::new(), ..batch(4, false) };
-        assert_eq!(store.adjust_all(&other).expect("another site"), Tally::default());
-        assert_eq!(store.check().expect("read"), Vec::<String>::new());
-    }
-
-    #[test]
-    fn a_reason_is_one_line_that_says_something() {
-        let longest = "ư".repeat(Reason::CHARACTERS_MAX);
-        for good in ["x", longest.as_str(), "ticket 12: máy cũ"] {
-            assert_eq!(Reason::parse(good).expect("a reason").as_str(), good);
-        }
-        assert_eq!(Reason::parse("  moved ").expect("a reason").as_str(), "moved");
-        let too_long = format!("{longest}x");
-        for (bad, why) in [
-            ("", ReasonError::Empty),
-            ("   ", ReasonError::Empty),
-            ("\u{3000}", ReasonError::Empty),
-            ("a\nb", ReasonError::Control),
-            ("\u{1b}[2J", ReasonError::Control),
-            ("moved\n", ReasonError::Control),
-            (too_long.as_str(), ReasonError::TooLong { max: Reason::CHARACTERS_MAX }),
-        ] {
-            assert_eq!(Reason::parse(bad), Err(why), "{bad:?}");
-        }
     }
 }

@@ -9,7 +9,7 @@ use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
 
 use super::Sequence;
-use super::adjust::Reason;
+use super::reason::Reason;
 use crate::details::Dimension;
 use crate::words::{Day, Figure, PagePath, SiteId, StreamId, UnixMillis};
 

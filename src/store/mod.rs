@@ -29,12 +29,14 @@
 mod adjust;
 mod apply;
 mod backup;
+mod batch;
 mod column;
 mod details;
 mod import;
 #[cfg(test)]
 mod model;
 mod read;
+mod reason;
 mod schema;
 mod shared;
 mod upkeep;
@@ -43,10 +45,12 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
-pub use adjust::{AdjustError, Adjustment, Batch, Reason, ReasonError, Scope};
+pub use adjust::{AdjustError, Adjustment, Scope};
 pub use backup::{put_streams, take_streams};
+pub use batch::{Batch, Brought, Earlier, InForce, Source};
 pub use import::{ImportBatch, ImportLog};
-pub use read::{DayRow, DetailDayRow, PageDayRow, SiteRow};
+pub use read::{DayRow, DetailDayRow, PageDayRow, SiteRow, UndatedRow};
+pub use reason::{Reason, ReasonError};
 pub use upkeep::{Prune, Pruned};
 
 use crate::words::StreamId;
@@ -248,6 +252,18 @@ impl Store {
     pub fn open_read_only(path: &Path) -> Result<Store, StoreError> {
         let connection = schema::open_read_only(path)?;
         Ok(Store { connection, path: path.to_path_buf(), limits: Limits::default(), other_details: 0 })
+    }
+
+    /// An empty store that is gone with its owner, to try something on.
+    ///
+    /// # Errors
+    /// When there is no memory for it.
+    pub fn in_memory(pages_per_site: u32) -> Result<Store, StoreError> {
+        let path = PathBuf::from(":memory:");
+        let connection =
+            schema::in_memory().map_err(|source| failed(&path, "make an empty database", source))?;
+        let limits = Limits { pages_per_site, ..Limits::default() };
+        Ok(Store { connection, path, limits, other_details: 0 })
     }
 
     /// Runs `work` on one snapshot of the file.

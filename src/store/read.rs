@@ -36,6 +36,27 @@ pub struct DayRow {
     pub counted: Tally,
 }
 
+impl DayRow {
+    /// The distinct visitors, unless nobody knows: nothing was counted here, and an adjustment such as an old
+    /// counter's number says that somebody came.
+    #[must_use]
+    pub fn known_visitors(&self) -> Option<u64> {
+        let is_unknown = self.visitors == 0 && self.counted == Tally::default() && self.tally != self.counted;
+        (!is_unknown).then_some(self.visitors)
+    }
+}
+
+/// What adjustments have changed that belongs to no day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UndatedRow {
+    /// The page whose all-time numbers were changed; none is the total alone.
+    pub path: Option<PagePath>,
+    /// Views that were added, less those that were taken away.
+    pub views: i64,
+    /// Visits, likewise.
+    pub visits: i64,
+}
+
 /// One page on one day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageDayRow {
@@ -130,6 +151,18 @@ impl Store {
         self.read("read pages of days", |connection| {
             list(connection, include_str!("sql/read_page_days.sql"), range, |row| {
                 Ok(PageDayRow { day: row.get(0)?, path: row.get(1)?, tally: tally(row, 2)? })
+            })
+        })
+    }
+
+    /// What adjustments have changed of the total alone and of pages, which belongs to no day.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn undated(&self, id: &SiteId) -> Result<Vec<UndatedRow>, StoreError> {
+        self.read("read adjustments without a day", |connection| {
+            list(connection, include_str!("sql/read_undated.sql"), named_params! { ":id": id }, |row| {
+                Ok(UndatedRow { path: row.get(0)?, views: row.get(1)?, visits: row.get(2)? })
             })
         })
     }

@@ -57,6 +57,13 @@ pub(super) fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// An empty database in memory.
+pub(super) fn in_memory() -> rusqlite::Result<Connection> {
+    let mut connection = Connection::open_in_memory()?;
+    migrate(&mut connection, 0, MIGRATIONS)?;
+    Ok(connection)
+}
+
 /// Looks whether `path` is a database of headcount that this release can open, of whatever version: the next
 /// start brings it up to date.
 pub(super) fn check(path: &Path) -> Result<(), StoreError> {

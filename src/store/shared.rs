@@ -224,7 +224,11 @@ fn take_back(
             include_str!("sql/take_back_page_day.sql")
         }
         RowKey::Detail(day, dimension, name) => {
-            bound.extend([text(*day)?, Value::from(dimension.as_str().to_owned()), Value::from(name.clone())]);
+            bound.extend([
+                text(*day)?,
+                Value::from(dimension.as_str().to_owned()),
+                Value::from(name.clone()),
+            ]);
             include_str!("sql/take_back_detail.sql")
         }
         // The peak comes back with what others know, visitors with their sketch.

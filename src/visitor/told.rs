@@ -77,26 +77,12 @@ fn came_from<'b>(beacon: &'b Beacon<'_>, site: &Site) -> Option<&'b str> {
 mod tests {
     use super::*;
     use crate::beacon::{Method, PROTOCOLS, Request};
-    use crate::sites::{Identity, LanguageChoice};
-    use crate::words::{Figure, SiteId};
     use hyper::HeaderMap;
     use hyper::header::{HeaderValue, ORIGIN};
 
     fn site(hosts: &[&str]) -> Site {
-        Site {
-            id: SiteId::parse("vks").expect("an id"),
-            hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
-            time_zone: jiff::tz::TimeZone::UTC,
-            language: LanguageChoice::Auto,
-            digit_grouping: None,
-            first_weekday: None,
-            total: Figure::Visits,
-            identity: Identity::Address,
-            online_window_ms: 300_000,
-            honour_opt_out: false,
-            page_parameters: Vec::new(),
-            excluded_networks: Vec::new(),
-        }
+        let hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
+        Site { hosts, ..Site::plain("vks") }
     }
 
     fn check(query: &str, origin: Option<&'static str>, hosts: &[&str], expected: [Option<&str>; 4]) {

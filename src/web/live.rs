@@ -233,7 +233,8 @@ impl Asked {
         let pairs = show::pairs(&self.query)?;
         let known = pairs.iter().filter(|(name, _)| ["page", "lang", "page_lang"].contains(&name.as_str()));
         let asked = known.map(|(name, value)| (name.as_str(), value.as_str()));
-        let mut view = View::parse(asked, &placed.site, self.accept_language.as_deref())?;
+        let view = View::parse(asked, &placed.site, self.accept_language.as_deref());
+        let mut view = view.map_err(Refusal::no("live stream"))?;
         let page = show::page_of(&placed, &view)?;
         view.page = page.map(|page| Box::from(page.as_str()));
         let variant = rooms.live.variant((placed.number, view));
@@ -387,20 +388,7 @@ mod tests {
     use crate::words::{SiteId, Tally};
 
     fn view() -> View {
-        let site = crate::sites::Site {
-            id: SiteId::parse("vks").expect("a good name"),
-            hosts: Vec::new(),
-            time_zone: jiff::tz::TimeZone::UTC,
-            language: crate::sites::LanguageChoice::Auto,
-            digit_grouping: None,
-            first_weekday: None,
-            total: crate::words::Figure::Visits,
-            identity: crate::sites::Identity::Address,
-            online_window_ms: 300_000,
-            honour_opt_out: false,
-            page_parameters: Vec::new(),
-            excluded_networks: Vec::new(),
-        };
+        let site = crate::sites::Site::plain("vks");
         View::of(&site, None, None)
     }
 

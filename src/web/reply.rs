@@ -46,8 +46,12 @@ const PIXEL: &[u8; 43] =
 pub(super) enum Refusal {
     #[error("this is no beacon: {0}")]
     Malformed(#[from] BeaconError),
-    #[error("this is no snippet: {0}")]
-    View(#[from] ViewError),
+    #[error("this is no {what}: {error}")]
+    View {
+        /// What was asked for.
+        what: &'static str,
+        error: ViewError,
+    },
     #[error(
         "there is no site of this name; the name after data-site= (or s=) must be an id of the configuration"
     )]
@@ -73,9 +77,14 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
+    /// Names what a query was to show.
+    pub(super) fn no(what: &'static str) -> impl Fn(ViewError) -> Refusal {
+        move |error| Refusal::View { what, error }
+    }
+
     fn status(&self) -> StatusCode {
         match self {
-            Refusal::Malformed(_) | Refusal::View(_) | Refusal::Body | Refusal::Query(_) => {
+            Refusal::Malformed(_) | Refusal::View { .. } | Refusal::Body | Refusal::Query(_) => {
                 StatusCode::BAD_REQUEST
             }
             Refusal::UnknownSite | Refusal::NotFound | Refusal::UnknownFormat => StatusCode::NOT_FOUND,

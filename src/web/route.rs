@@ -104,11 +104,13 @@ pub(super) async fn answer(
     let measured = measured.of(target.as_ref());
     let peer = Peer { address: PeerAddress::Ip(ends.peer.ip()) };
     let query = head.uri.query().unwrap_or("");
+    let mut is_unread = !body.is_end_stream();
     let answered = match target {
         None => Err(Refusal::NotFound),
         Some(Target::Beacon(protocol)) => match beacon_method(&head.method, body).await {
             Err(refusal) => Err(refusal),
             Ok((method, body)) => {
+                is_unread &= method == beacon::Method::Get;
                 let path = head.uri.path();
                 let request = beacon::Request { method, path, query, headers: &head.headers, body: &body };
                 hit::answer(rooms, worker, protocol, &request, &peer).await
@@ -131,6 +133,9 @@ pub(super) async fn answer(
         Some(Target::Welcome) => show::welcome(rooms, &head.headers, ends.local),
         Some(Target::Asset(asset)) => Ok(reply::asset(asset)),
     };
+    if is_unread {
+        ends.pulse.hear_out();
+    }
     let reply = answered.unwrap_or_else(|refusal| reply::refusal(&refusal));
     measured.answered(reply.status().as_u16(), began.elapsed().as_secs_f64());
     reply.map(Answer::Whole)

@@ -125,11 +125,13 @@ impl Way {
         match shelf {
             Shelf::Snippets => {
                 let format = snippet::format(extension).ok_or(Refusal::UnknownFormat)?;
-                Ok(Way::Snippet(format, format.view(query, site, accept_language)?))
+                let view = format.view(query, site, accept_language).map_err(Refusal::no("snippet"))?;
+                Ok(Way::Snippet(format, view))
             }
             Shelf::Badges => {
                 let format = snippet::badge(extension).ok_or(Refusal::UnknownFormat)?;
-                Ok(Way::Badge(format, Badge::parse(query.iter().copied(), site, accept_language)?))
+                let badge = Badge::parse(query.iter().copied(), site, accept_language);
+                Ok(Way::Badge(format, badge.map_err(Refusal::no("badge"))?))
             }
         }
     }
@@ -302,7 +304,7 @@ pub(super) fn welcome(
     let numbers = numbers(rooms, placed, None)?;
     let language = hit::accept_language(headers);
     let view = View::of(&placed.site, None, language);
-    let table = View::parse([("style", "table")], &placed.site, language)?;
+    let table = View::parse([("style", "table")], &placed.site, language).map_err(Refusal::no("snippet"))?;
     let html = |view: &View| {
         let format = snippet::format("html").expect("html is one of the formats");
         String::from_utf8((format.render)(&numbers, view)).unwrap_or_default()

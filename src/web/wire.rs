@@ -3,18 +3,22 @@
 //! An ordinary reply is written and done; a live stream stays. While one is open the socket is also
 //! listened to: a reader that hangs up, or says that it will send no more, ends it at once, and so
 //! does a daemon that stops while the reader does not take what is written.
+//!
+//! A client that still sends the body of a request which was answered without it is heard out within bounds
+//! before the socket closes: a system that closes with unread bytes resets the connection, and the client
+//! may lose the answer with it.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use socket2::SockRef;
-use tokio::io::ReadBuf;
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::Rooms;
@@ -27,11 +31,15 @@ const STALLED: Duration = Duration::from_mins(1);
 /// it would let that grow to megabytes, and a reader that reads again would hear of the past first.
 const UNREAD_BYTES_MAX: usize = 16 << 10;
 
+/// What is read of a body that nobody wants before the socket closes: as large a form as is sent by mistake.
+const UNWANTED_BYTES_MAX: usize = 1 << 20;
+
 /// The signs of life of one connection.
 #[derive(Default)]
 pub(super) struct Pulse {
     beats: AtomicU64,
     is_live: AtomicBool,
+    is_heard_out: AtomicBool,
 }
 
 impl Pulse {
@@ -55,6 +63,11 @@ impl Pulse {
         self.is_live.store(false, Ordering::Relaxed);
     }
 
+    /// A request was answered and its body was not read: the socket closes only once that has come.
+    pub(super) fn hear_out(&self) {
+        self.is_heard_out.store(true, Ordering::Relaxed);
+    }
+
     /// How long the connection may stay without a sign.
     pub(super) fn patience(&self, idle_timeout_ms: u64) -> Duration {
         let idle = Duration::from_millis(idle_timeout_ms);
@@ -73,11 +86,13 @@ pub(super) struct Wire {
     rooms: Arc<Rooms>,
     /// It has carried a live stream, and what the system holds is bounded.
     is_narrow: bool,
+    /// How much was read of what nobody wants.
+    unwanted_bytes: usize,
 }
 
 impl Wire {
     pub(super) fn new(stream: TcpStream, pulse: Arc<Pulse>, rooms: Arc<Rooms>) -> Wire {
-        Wire { io: TokioIo::new(stream), pulse, rooms, is_narrow: false }
+        Wire { io: TokioIo::new(stream), pulse, rooms, is_narrow: false, unwanted_bytes: 0 }
     }
 
     fn io(self: Pin<&mut Self>) -> Pin<&mut TokioIo<TcpStream>> {
@@ -98,6 +113,21 @@ impl Wire {
             Poll::Ready(Err(error)) => Err(error),
             Poll::Ready(Ok(_)) | Poll::Pending => Ok(()),
         }
+    }
+
+    /// Reads and drops what still comes, until the client ends it or the bound is met. The connection's alarm
+    /// bounds the time.
+    fn poll_unwanted(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut bytes = [0; 4 << 10];
+        while self.unwanted_bytes < UNWANTED_BYTES_MAX && self.rooms.state.serving.load(Ordering::Acquire) {
+            let mut buffer = ReadBuf::new(&mut bytes);
+            ready!(Pin::new(self.io.inner_mut()).poll_read(context, &mut buffer))?;
+            match buffer.filled().len() {
+                0 => break,
+                read => self.unwanted_bytes += read,
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// An error instead of waiting for a reader that is slow, once the daemon stops.
@@ -141,8 +171,13 @@ impl Write for Wire {
         self.as_mut().io().poll_flush(context)
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io().poll_shutdown(context)
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.as_mut().io().poll_shutdown(context))?;
+        if self.pulse.is_heard_out.load(Ordering::Relaxed) {
+            self.poll_unwanted(context)
+        } else {
+            Poll::Ready(Ok(()))
+        }
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -48,6 +48,11 @@ impl Wire {
         if self.send(request) { self.reply() } else { None }
     }
 
+    /// Whether the other side has said that it sends no more, and was not merely gone.
+    pub fn has_ended(&mut self) -> bool {
+        self.stream.read(&mut [0]).is_ok_and(|bytes| bytes == 0)
+    }
+
     fn whole(&mut self) -> Option<Reply> {
         let head = self.buffer.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
         let length: usize = parse(&self.buffer[..head]).headers.get("content-length")?.parse().unwrap();

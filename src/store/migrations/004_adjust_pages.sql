@@ -9,7 +9,7 @@ ALTER TABLE page ADD COLUMN visits_added   INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE page ADD COLUMN visits_removed INTEGER NOT NULL DEFAULT 0;
 
 ALTER TABLE adjustment ADD COLUMN page   TEXT;  -- NULL: no single page; never together with a day
-ALTER TABLE adjustment ADD COLUMN source TEXT;  -- SHA-256 of the old counter's file; NULL: adjusted by hand
+ALTER TABLE adjustment ADD COLUMN source TEXT;  -- what an old counter's numbers are known again by; NULL: by hand
 
 DROP VIEW pages;
 CREATE VIEW pages AS
