@@ -47,7 +47,10 @@ impl Line {
                 .collect()
         };
         let referrer = if self.referrer == "-" { String::new() } else { encode(&self.referrer) };
-        request(&format!("/hit?s=log&u={}&r={referrer}", encode(&self.path)), &self.client, &self.agent)
+        // A page says such a path with its host, since two slashes alone would begin another host's address.
+        let host = if self.path.starts_with("//") { "http://www.example.vn" } else { "" };
+        let address = encode(&format!("{host}{}", self.path));
+        request(&format!("/hit?s=log&u={address}&r={referrer}"), &self.client, &self.agent)
     }
 
     /// The page by the written rule, for paths without escapes.

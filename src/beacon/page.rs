@@ -2,7 +2,8 @@
 //!
 //! The rule, in its order:
 //!
-//! 1. A page is the path of its URL; scheme, host and fragment are dropped. An empty path is `/`.
+//! 1. A page is the path of its URL; scheme, host and fragment are dropped. An empty path is `/`. What begins
+//!    with two slashes begins with a host, except in a log, where nothing but paths are asked for.
 //! 2. Percent escapes are decoded, so that `/tin-t%E1%BB%A9c` and `/tin-tức` are one page. Escaped stay
 //!    (in upper case): `%` itself, `/ \ ? #` within a segment, spaces, control characters, and bytes that
 //!    are not UTF-8. A lone `%` becomes `%25`.
