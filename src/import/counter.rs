@@ -160,6 +160,12 @@ impl<'a> Counter<'a> {
     /// Forgets what was read and not handed in, to begin again where the desk says that the log stands. What
     /// is read again is not noted twice.
     pub(super) fn forget_unsettled(&mut self) {
+        self.drop_unsettled();
+        self.begins_again = true;
+    }
+
+    /// Forgets what was read and not handed in, for good.
+    pub(super) fn drop_unsettled(&mut self) {
         self.order = Order::default();
         self.visits = OpenVisits::default();
         self.newest = UnixMillis(0);
@@ -167,7 +173,11 @@ impl<'a> Counter<'a> {
         self.gathered.clear();
         self.changes = SiteChanges::default();
         self.summary = self.settled.clone();
-        self.begins_again = true;
+    }
+
+    /// What the summary says is so.
+    pub(super) fn settle(&mut self) {
+        self.settled = self.summary.clone();
     }
 
     /// More lines by which the present log is known.
@@ -205,6 +215,11 @@ impl<'a> Counter<'a> {
     /// Lines of the present log that were read, and how many of them were lines of an access log.
     pub(super) fn read(&self) -> (u64, u64) {
         (self.place.read, self.place.parsed)
+    }
+
+    /// Lines of the present log that were read up to the last batch.
+    pub(super) fn handed_in(&self) -> u64 {
+        self.place.read_before
     }
 
     /// Takes the next line of the present log.
@@ -426,7 +441,7 @@ impl<'a> Counter<'a> {
         self.live_from = live_from.or(self.live_from);
         self.place.stored = (batch.log.position, batch.log.counted_at);
         self.place.log = batch.log;
-        self.settled = self.summary.clone();
+        self.settle();
         Ok(())
     }
 

@@ -227,3 +227,25 @@ proptest! {
         prop_assert_eq!(in_pieces.pages(), whole.pages());
     }
 }
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut encoder, text).expect("memory");
+    encoder.finish().expect("memory")
+}
+
+#[test]
+fn of_a_packed_stream_that_breaks_off_the_summary_says_what_is_stored_and_the_rest_follows() {
+    let views: Vec<View> = (0..4_000).map(|n| (n, u8::try_from(n % 50).expect("small"), 1)).collect();
+    let (text, mut room, mut whole) = (text(&views), Room::new(), Room::new());
+    let packed = gzip(&text);
+    let (counted, summary) = room.count(&packed[..packed.len() / 2], 500, 1_000);
+    let Err(ImportError::BrokenOff { lines, .. }) = counted else { panic!("{counted:?}") };
+    assert!(lines >= 500 && lines % 500 == 0, "{lines}");
+    assert_eq!(summary.lines(), lines);
+    let (counted, rest) = room.count(&packed, 500, 1_000);
+    counted.expect("counts");
+    assert_eq!(rest.lines(), 4_000);
+    whole.count(&text, 500, 1_000).0.expect("counts");
+    assert_eq!(room.days(), whole.days());
+}
