@@ -134,6 +134,32 @@ fn a_log_that_has_grown_counts_its_new_lines() {
 }
 
 #[test]
+fn a_last_line_that_gets_its_end_later_stays_counted_and_the_log_goes_on() {
+    let daemon = Daemon::stopped(SITE);
+    let text: String = (0..5).map(|n| line(BEGAN + n, "203.0.113.1", &format!("/p{n}"))).collect();
+    let log = write(&daemon, "a.log", text.trim_end().as_bytes());
+    let counted = |summary: &Value| (outcome(summary, "already"), outcome(summary, "counted"));
+    assert_eq!(counted(&import(&daemon, &["--final", &log])), (0, 5));
+    assert_eq!(counted(&import(&daemon, &["--final", &log])), (5, 0));
+    write(&daemon, "a.log", text.as_bytes());
+    assert_eq!(counted(&import(&daemon, &[&log])), (5, 0), "only the end of the line is new");
+    let grown = format!("{text}{}", line(BEGAN + 9, "203.0.113.1", "/p9"));
+    write(&daemon, "a.log", grown.as_bytes());
+    assert_eq!(counted(&import(&daemon, &[&log])), (5, 1));
+    assert_eq!(counted(&import(&daemon, &[&log])), (6, 0));
+    // Both at once: the end of the line, and more behind it.
+    let other = Daemon::stopped(SITE);
+    let log = write(&other, "a.log", text.trim_end().as_bytes());
+    import(&other, &["--final", &log]);
+    write(&other, "a.log", grown.as_bytes());
+    assert_eq!(counted(&import(&other, &[&log])), (5, 1));
+    same(&daemon, &other);
+    // A last line that was cut short is another line once it is whole.
+    write(&other, "a.log", text.trim_end().replace(" 200 512", " 200 51").as_bytes());
+    refused(&other, &[&log], "is not what it was");
+}
+
+#[test]
 fn packed_logs_are_the_same_logs() {
     let text = fs::read(SMALL).unwrap();
     let plain = Daemon::stopped(SITE);
@@ -309,6 +335,23 @@ fn bad_input_is_named_and_nothing_is_half_counted() {
     assert!(!daemon.run("export", &["vks"]).status.success(), "nothing is kept");
     let empty = import(&daemon, &[&write(&daemon, "empty", b"")]);
     assert_eq!(empty["lines"], 0);
+}
+
+#[test]
+fn a_bad_file_does_not_keep_the_others_out_and_is_named() {
+    let daemon = Daemon::stopped(SITE);
+    let here = daemon.directory.path().to_str().unwrap().to_owned();
+    let garbage = write(&daemon, "garbage", b"no log\n");
+    let arguments = ["--site", "vks", "--json", "/nonexistent/a.log", SMALL, &garbage, &here];
+    let output = daemon.run("import", &arguments);
+    assert_eq!(output.status.code(), Some(1));
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((outcome(&summary, "counted"), summary["lines"].as_u64()), (14, Some(29)), "{summary}");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    for (place, file) in ["/nonexistent/a.log", &here, &garbage].into_iter().enumerate() {
+        assert_eq!(summary["uncounted"][place]["file"], file, "{summary}");
+        assert!(said.lines().any(|line| line.starts_with("headcount: ") && line.contains(file)), "{said}");
+    }
 }
 
 #[test]

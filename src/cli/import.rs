@@ -95,26 +95,31 @@ impl Import {
             self.tell(&counter.summary);
             return done;
         }
-        let logs = self.open()?;
-        let done = at_desk(&config, |desk| count(&mut counter, logs, desk));
+        let logs = self.open(&mut counter);
+        let done =
+            if logs.is_empty() { Ok(()) } else { at_desk(&config, |desk| count(&mut counter, logs, desk)) };
         self.tell(&counter.summary);
-        done
+        done?;
+        let causes: Vec<&str> = counter.summary.uncounted().iter().map(|(_, cause)| cause.as_str()).collect();
+        if causes.is_empty() { Ok(()) } else { Err(Failure::Failed(causes.join("\n"))) }
     }
 
-    /// The logs in the order of their first lines.
-    fn open(&self) -> Result<Vec<Log>, Failure> {
+    /// The logs in the order of their first lines. One that cannot be opened is noted, for the others count.
+    fn open(&self, counter: &mut Counter<'_>) -> Vec<Log> {
+        let stdin = [PathBuf::from("-")];
+        let files = if self.files.is_empty() { &stdin } else { &self.files[..] };
         let mut logs = Vec::new();
-        for file in &self.files {
+        for file in files {
             let is_stdin = file.as_os_str() == "-";
             let log =
                 if is_stdin { Log::of_stream(io::stdin()) } else { Log::open(file, self.last_line_is_whole) };
-            logs.push(log.map_err(|error| Failure::Failed(error.to_string()))?);
-        }
-        if logs.is_empty() {
-            logs.push(Log::of_stream(io::stdin()).map_err(|error| Failure::Failed(error.to_string()))?);
+            match log {
+                Ok(log) => logs.push(log),
+                Err(error) => counter.note_uncounted(&file.display().to_string(), &error.to_string()),
+            }
         }
         logs.sort_by_key(|log| log.first_at);
-        Ok(logs)
+        logs
     }
 
     /// Follows one log until a signal comes. It never takes the state directory for itself, so that a daemon
@@ -185,11 +190,19 @@ fn find<'c>(config: &'c Config, site: &str) -> Result<&'c Site, Failure> {
     found.ok_or_else(|| Failure::Failed(format!("there is no site {id} in the configuration")))
 }
 
+/// Counts what can be counted: a log with a fault of its own does not keep the others out, a desk that takes
+/// nothing does.
 fn count(counter: &mut Counter<'_>, logs: Vec<Log>, desk: &mut dyn Desk) -> Result<(), ImportError> {
     let mut bar = Bar::default();
-    for log in logs {
-        let name = log.name().to_owned();
-        counter.count_log(log, desk, &mut |progress, summary| bar.show(&name, progress, summary))?;
+    let mut logs = logs.into_iter();
+    while let Some(log) = logs.next() {
+        let (name, file) = (log.name().to_owned(), log.whole_name());
+        let done = counter.count_log(log, desk, &mut |progress, summary| bar.show(&name, progress, summary));
+        let Err(error) = done else { continue };
+        counter.note_uncounted(&file, &error.to_string());
+        if matches!(error, ImportError::Desk(_)) {
+            logs.by_ref().for_each(|log| counter.note_uncounted(&log.whole_name(), "it was not come to"));
+        }
     }
     bar.clear();
     Ok(())

@@ -175,6 +175,12 @@ impl<'a> Counter<'a> {
         self.summary = self.settled.clone();
     }
 
+    /// Notes a file that was not counted, or not to its end.
+    pub fn note_uncounted(&mut self, file: &str, cause: &str) {
+        self.summary.note_uncounted(file, cause);
+        self.settled.note_uncounted(file, cause);
+    }
+
     /// What the summary says is so.
     pub(super) fn settle(&mut self) {
         self.settled = self.summary.clone();

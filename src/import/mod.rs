@@ -203,7 +203,9 @@ impl Log {
         &self.name
     }
 
-    fn whole_name(&self) -> String {
+    /// The file as it was named.
+    #[must_use]
+    pub fn whole_name(&self) -> String {
         self.path.display().to_string()
     }
 }

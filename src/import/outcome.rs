@@ -95,6 +95,8 @@ pub struct Summary {
     examples: BTreeMap<Outcome, Vec<(String, u64)>>,
     /// Visits that the counted views opened.
     pub visits: u64,
+    /// Files that were not counted, or not to their end, and why.
+    uncounted: Vec<(String, String)>,
 }
 
 impl Summary {
@@ -117,6 +119,17 @@ impl Summary {
         }
     }
 
+    /// Notes a file that was not counted, or not to its end.
+    pub(super) fn note_uncounted(&mut self, file: &str, cause: &str) {
+        self.uncounted.push((file.to_owned(), cause.to_owned()));
+    }
+
+    /// Files that were not counted, or not to their end, and why.
+    #[must_use]
+    pub fn uncounted(&self) -> &[(String, String)] {
+        &self.uncounted
+    }
+
     /// All lines.
     #[must_use]
     pub fn lines(&self) -> u64 {
@@ -136,8 +149,8 @@ impl Summary {
         self.outcomes.iter().filter(unreadable).map(|(_, lines)| lines).sum()
     }
 
-    /// For programs: `lines`, `visits`, a number for each outcome, and `unreadable_by` cause with the first
-    /// few places.
+    /// For programs: `lines`, `visits`, a number for each outcome, `odd` lines by cause with the first few
+    /// places, and `uncounted` files with the cause.
     #[must_use]
     pub fn json(&self) -> Value {
         let mut by_word: BTreeMap<&str, u64> = BTreeMap::new();
@@ -150,11 +163,14 @@ impl Summary {
             let places: Vec<_> = examples.map(|(file, line)| format!("{file}:{line}")).collect();
             json!({ "outcome": outcome.as_str(), "cause": outcome.meaning(), "lines": lines, "first": places })
         });
+        let uncounted = self.uncounted.iter();
+        let uncounted = uncounted.map(|(file, cause)| json!({ "file": file, "cause": cause }));
         json!({
             "lines": self.lines,
             "visits": self.visits,
             "outcomes": by_word,
             "odd": odd.collect::<Vec<_>>(),
+            "uncounted": uncounted.collect::<Vec<_>>(),
         })
     }
 }
@@ -174,6 +190,11 @@ impl fmt::Display for Summary {
                 write!(f, ": {}", places.join(", "))?;
             }
             writeln!(f)?;
+        }
+        if !self.uncounted.is_empty() {
+            let files: Vec<_> = self.uncounted.iter().map(|(file, _)| file.as_str()).collect();
+            let many = files.len();
+            writeln!(f, "{many:>width$}  files not counted, or not to their end: {}", files.join(", "))?;
         }
         Ok(())
     }
@@ -200,7 +221,9 @@ mod tests {
             text.contains("access.log:1, access.log:2, access.log:3, access.log:4, access.log:5\n"),
             "{text}"
         );
-        assert!(!text.contains("robot"), "{text}");
+        assert!(!text.contains("robot") && !text.contains("files"), "{text}");
+        summary.note_uncounted("/a/b.log", "it is a directory");
+        assert!(summary.to_string().ends_with("    1  files not counted, or not to their end: /a/b.log\n"));
         let json = summary.json();
         let sum: u64 =
             json["outcomes"].as_object().expect("an object").values().filter_map(Value::as_u64).sum();
