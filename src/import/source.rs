@@ -330,12 +330,14 @@ fn is_of_decoder(error: &io::Error) -> bool {
     error.raw_os_error().is_none()
 }
 
-/// See [`Source::head`]; `is_all` says that nothing follows, so that a line without an end is one.
+/// See [`Source::head`]; `is_all` says that nothing follows, so that a first line without an end is one. A later
+/// one names no log: it may have been half written when it was counted.
 pub(super) fn head_of(text: &[u8], is_all: bool) -> Vec<u64> {
     let mut hasher = SipHasher24::new();
     let mut head = Vec::new();
     for line in text[..text.len().min(HEAD_BYTES)].split_inclusive(|b| *b == b'\n').take(HEAD_LINES) {
-        let (content, is_whole) = line.strip_suffix(b"\n").map_or((line, is_all), |line| (line, true));
+        let is_only = is_all && head.is_empty();
+        let (content, is_whole) = line.strip_suffix(b"\n").map_or((line, is_only), |line| (line, true));
         if !is_whole {
             break;
         }

@@ -230,7 +230,7 @@ proptest! {
 
 fn gzip(text: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    std::io::Write::write_all(&mut encoder, text).expect("memory");
+    io::Write::write_all(&mut encoder, text).expect("memory");
     encoder.finish().expect("memory")
 }
 
