@@ -192,6 +192,96 @@ fn rotated_logs_are_read_in_the_order_of_their_times() {
 }
 
 #[test]
+fn rotated_logs_that_meet_count_whole_in_any_order() {
+    let text = generated(4_000, &mut Dice(5));
+    let daemon = Daemon::stopped(SITE);
+    let parts: Vec<String> =
+        text.split_inclusive('\n').collect::<Vec<_>>().chunks(800).map(<[_]>::concat).collect();
+    let mut counted = 0;
+    for part in [3, 0, 4, 1, 2] {
+        let summary = import(&daemon, &[&write(&daemon, &format!("{part}.log"), parts[part].as_bytes())]);
+        assert_eq!((outcome(&summary, "covered"), summary["lines"].as_u64()), (0, Some(800)), "{summary}");
+        counted += outcome(&summary, "counted");
+    }
+    let whole = Daemon::stopped(SITE);
+    let summary = import(&whole, &[&write(&whole, "a.log", text.as_bytes())]);
+    assert_eq!(outcome(&summary, "counted"), counted);
+}
+
+#[test]
+fn lines_that_were_counted_from_another_log_are_left_out() {
+    let text = generated(6_000, &mut Dice(3));
+    let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
+    lines.sort_by_key(|line| line.split(['[', ']']).nth(1).map(str::to_owned));
+    let text = lines.concat();
+    let (daemon, whole) = (Daemon::stopped(SITE), Daemon::start(SITE));
+    let middle = text.match_indices('\n').nth(2_999).unwrap().0 + 1;
+    let (first, second) = text.split_at(middle);
+    for daemon in [&daemon, &whole] {
+        import(
+            daemon,
+            &[&write(daemon, "1.log", first.as_bytes()), &write(daemon, "2.log", second.as_bytes())],
+        );
+    }
+    let before = kept(&daemon);
+    let cut = text.match_indices('\n').nth(1_499).unwrap().0 + 1;
+    let cut_too = text.match_indices('\n').nth(4_499).unwrap().0 + 1;
+    for (name, copy) in [
+        ("joined.log", text.clone()),
+        ("windows.log", text.replace('\n', "\r\n")),
+        ("b.log", text[cut..cut_too].to_owned()),
+        ("c.log", text[cut_too..].to_owned()),
+        ("turned.log", format!("{second}{first}")),
+    ] {
+        let log = write(&daemon, name, copy.as_bytes());
+        let known = name == "joined.log" || name == "turned.log";
+        for daemon in [&daemon, &whole] {
+            let summary = import(daemon, &[&log]);
+            assert_eq!(outcome(&summary, "counted"), 0, "{name}: {summary}");
+            assert!(known || outcome(&summary, "covered") > 1_000, "{name}: {summary}");
+        }
+        assert_eq!(kept(&daemon), before, "{name}");
+    }
+    same(&daemon, &whole);
+    // A copy that has grown counts what is new.
+    let last = BEGAN + 6_000 * 15 + 100;
+    let grown = text.replace('\n', "\r\n") + &line(last, "203.0.113.1", "/new");
+    let summary = import(&daemon, &[&write(&daemon, "grown.log", format!("\r\n{grown}").as_bytes())]);
+    assert_eq!(outcome(&summary, "counted"), 1, "{summary}");
+}
+
+#[test]
+fn logs_of_two_servers_count_with_overlap_also_afterwards() {
+    let mut dice = Dice(4);
+    let (first, second) = (generated(3_000, &mut dice), generated(3_100, &mut dice));
+    let (daemon, running, at_once) = (Daemon::stopped(SITE), Daemon::start(SITE), Daemon::stopped(SITE));
+    let rows = |daemon: &Daemon| -> Vec<Vec<String>> {
+        let without_visits = |row: String| {
+            row.split(',').enumerate().filter(|(n, _)| *n != 4).map(|(_, cell)| cell.to_owned()).collect()
+        };
+        days(daemon).into_iter().map(without_visits).collect()
+    };
+    let logs = [write(&daemon, "1.log", first.as_bytes()), write(&daemon, "2.log", second.as_bytes())];
+    let expected = import(&at_once, &["--overlap", &logs[0], &logs[1]]);
+    for daemon in [&daemon, &running] {
+        let one = import(daemon, &[&logs[0]]);
+        let summary = import(daemon, &[&logs[1]]);
+        assert!(outcome(&summary, "covered") > 2_900 && outcome(&summary, "counted") > 20, "{summary}");
+        assert!(summary["odd"][0]["cause"].as_str().unwrap().contains("--overlap"), "{summary}");
+        let again = import(daemon, &[&logs[1]]);
+        assert_eq!(outcome(&again, "already"), 3_100, "{again}");
+        let retaken = import(daemon, &["--overlap", &logs[1]]);
+        let counted =
+            [&one, &summary, &retaken].map(|summary| outcome(summary, "counted")).iter().sum::<u64>();
+        assert_eq!(counted, outcome(&expected, "counted"), "{retaken}");
+        assert_eq!(rows(daemon), rows(&at_once));
+        let twice = import(daemon, &["--overlap", &logs[1]]);
+        assert_eq!(outcome(&twice, "already"), 3_100, "{twice}");
+        assert_eq!(rows(daemon), rows(&at_once));
+    }
+}
+
+#[test]
 fn lines_out_of_order_count_as_the_sorted_log() {
     let mut dice = Dice::seeded("logs");
     let text = generated(4_000, &mut dice);

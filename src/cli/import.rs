@@ -45,7 +45,8 @@ pub(super) struct Import {
     /// Count every line that can be read, also those of robots and for files.
     #[arg(long)]
     everything: bool,
-    /// Count lines since the site's first beacon too, though beacons may have counted them.
+    /// Count lines since the site's first beacon too, and those of a time that another log was counted for:
+    /// say so when nothing else counts them, as for logs of several servers behind a balancer.
     #[arg(long)]
     overlap: bool,
     /// Count the last line of a log even if it has no end.
@@ -96,8 +97,13 @@ impl Import {
             return done;
         }
         let logs = self.open(&mut counter);
-        let done =
-            if logs.is_empty() { Ok(()) } else { at_desk(&config, |desk| count(&mut counter, logs, desk)) };
+        let mut done = Ok(());
+        if !logs.is_empty() {
+            done = at_desk(&config, |desk| {
+                count(&mut counter, logs, desk);
+                Ok(())
+            });
+        }
         self.tell(&counter.summary);
         done?;
         let causes: Vec<&str> = counter.summary.uncounted().iter().map(|(_, cause)| cause.as_str()).collect();
@@ -192,7 +198,7 @@ fn find<'c>(config: &'c Config, site: &str) -> Result<&'c Site, Failure> {
 
 /// Counts what can be counted: a log with a fault of its own does not keep the others out, a desk that takes
 /// nothing does.
-fn count(counter: &mut Counter<'_>, logs: Vec<Log>, desk: &mut dyn Desk) -> Result<(), ImportError> {
+fn count(counter: &mut Counter<'_>, logs: Vec<Log>, desk: &mut dyn Desk) {
     let mut bar = Bar::default();
     let mut logs = logs.into_iter();
     while let Some(log) = logs.next() {
@@ -205,7 +211,6 @@ fn count(counter: &mut Counter<'_>, logs: Vec<Log>, desk: &mut dyn Desk) -> Resu
         }
     }
     bar.clear();
-    Ok(())
 }
 
 /// Does something at the desk of the running daemon, or at one of our own when none runs.

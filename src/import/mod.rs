@@ -12,6 +12,8 @@
 //! of the two heads tells, so a log that was short when it was first read keeps its name. Where an import goes
 //! on, the line before must be the one that it ended with; a log that was replaced meanwhile is refused.
 //!
+//! Logs that were joined or cut anew are others by that name. What they tell again is left out by its time.
+//!
 //! # Secrets
 //! Days of the past get salts of their own, which lie in a file of their own until somebody says that no more
 //! of them will come ([`Desk::finish`]). Of today, and of a day just over, the salt of beacons is taken, so
@@ -20,6 +22,7 @@
 //! The room reads files and asks a [`Desk`]; it knows neither socket nor command.
 
 mod counter;
+mod cover;
 mod desk;
 mod follow;
 mod judge;
@@ -36,7 +39,7 @@ pub use desk::{Begun, DaySalt, Desk, DeskError, Finished, OwnDesk};
 pub use follow::Follow;
 pub use outcome::{Outcome, Summary};
 pub use source::{HEAD_LINES, Progress};
-pub use wire::{BATCH_BYTES_MAX, decode, encode};
+pub use wire::{BATCH_BYTES_MAX, decode, encode, left_out_of, numbers_of};
 
 use crate::beacon::log::LogError;
 use crate::words::UnixMillis;
@@ -281,12 +284,11 @@ impl Counter<'_> {
     /// Goes to the place from which a log is counted on.
     fn begin(&mut self, log: &mut Log, desk: &mut dyn Desk) -> Result<(), ImportError> {
         let begun = desk.begin(&self.site().id.clone(), &log.head)?;
-        let place = begun.log.replay_from;
         let position = begun.log.position;
+        let place = self.enter(begun, log.name.clone(), log.first_at);
         if place > 0 && !log.source.go_to(place).map_err(|source| log.failed(source))? {
             return Err(ImportError::Shorter { file: log.whole_name(), position });
         }
-        self.enter(begun, log.name.clone());
         Ok(())
     }
 

@@ -19,6 +19,8 @@ pub enum Outcome {
     Already,
     /// Beacons count the site at that moment already.
     Live,
+    /// Another log of the site tells of its time.
+    Covered,
     /// The owner left the client's network out.
     Excluded,
     /// A robot's.
@@ -49,6 +51,7 @@ impl Outcome {
             Outcome::Counted => "counted",
             Outcome::Already => "already",
             Outcome::Live => "live",
+            Outcome::Covered => "covered",
             Outcome::Excluded => "excluded",
             Outcome::Robot => "robot",
             Outcome::Method => "method",
@@ -68,6 +71,11 @@ impl Outcome {
             Outcome::Counted => "views".to_owned(),
             Outcome::Already => "dealt with by an earlier import".to_owned(),
             Outcome::Live => "since the first beacon of the site, which counts them itself".to_owned(),
+            Outcome::Covered => {
+                "of a time that another log was counted for; if these are other requests, as another server's are, \
+                 import the log again with --overlap"
+                    .to_owned()
+            }
             Outcome::Excluded => "from networks that are left out".to_owned(),
             Outcome::Robot => "by robots".to_owned(),
             Outcome::Method => "not a GET".to_owned(),
@@ -82,7 +90,7 @@ impl Outcome {
     }
 
     fn is_odd(self) -> bool {
-        matches!(self, Outcome::NoPage | Outcome::Future | Outcome::Unreadable(_))
+        matches!(self, Outcome::Covered | Outcome::NoPage | Outcome::Future | Outcome::Unreadable(_))
     }
 }
 
@@ -128,6 +136,15 @@ impl Summary {
     #[must_use]
     pub fn uncounted(&self) -> &[(String, String)] {
         &self.uncounted
+    }
+
+    /// Lines that were noted as views turn out to be something else.
+    pub(super) fn take_back(&mut self, outcome: Outcome, lines: u64) {
+        let counted = self.outcomes.entry(Outcome::Counted).or_default();
+        *counted = counted.saturating_sub(lines);
+        self.lines -= lines.min(self.lines);
+        self.note_many(outcome, lines);
+        self.outcomes.retain(|_, lines| *lines > 0);
     }
 
     /// All lines.

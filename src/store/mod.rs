@@ -44,7 +44,7 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 pub use adjust::{AdjustError, Adjustment, Batch, Reason, ReasonError, Scope};
 pub use backup::{put_streams, take_streams};
-pub use import::{ImportBatch, ImportLog};
+pub use import::{ImportBatch, ImportLog, LeftOut, Span};
 pub use read::{DayRow, DetailDayRow, Measure, PageDayRow, RowKey, RowValue, SiteRow};
 pub use upkeep::{Prune, Pruned};
 

@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/002_add_details.sql"),
     include_str!("migrations/003_add_imports.sql"),
     include_str!("migrations/004_adjust_pages.sql"),
+    include_str!("migrations/005_span_imports.sql"),
 ];
 
 /// "HCNT" in ASCII: what `file` and we know our databases by.
