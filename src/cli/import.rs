@@ -28,8 +28,8 @@ xzcat access.log.1.xz | headcount import --site vks\n  \
 headcount import --site vks --follow /var/log/nginx/access.log\n  \
 headcount import --finish\n  \
 headcount import --site vks --from nukeviet dump.sql --dry-run\n\n\
-What counts: a GET that was answered with 2xx or 304, that is no image, style, script, font, archive or media, and that \
-no robot sent. The same log again counts nothing, and a log that has grown its new lines.";
+What counts: a GET that was answered with 2xx or 304, that is no image, style, script, font, archive or media, no robots.txt, \
+sitemap.xml or .well-known, and that no robot sent. The same log again counts nothing, and a log that has grown its new lines.";
 
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag that somebody may type")]

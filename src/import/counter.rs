@@ -353,7 +353,7 @@ impl<'a> Counter<'a> {
         let agent = line.agent.map(log::unescaped);
         let who = self.visitors.identify_logged(&client, agent.as_deref(), &site, &salts);
         if !self.options.everything {
-            let outcome = judge::judge(line, &who);
+            let outcome = judge::judge(line, &who, &site);
             if outcome != Outcome::Counted {
                 return Ok(outcome);
             }

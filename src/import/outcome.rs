@@ -29,7 +29,9 @@ pub enum Outcome {
     Method,
     /// Not answered with 2xx or 304.
     Status,
-    /// An image, a style, a script, a font, an archive or media.
+    /// An address on a host that the site does not have.
+    ForeignHost,
+    /// An image, a style, a script, a font, an archive or media, or a file for programs.
     Static,
     /// The referrer is a known sender of false ones.
     ReferrerSpam,
@@ -56,6 +58,7 @@ impl Outcome {
             Outcome::Robot => "robot",
             Outcome::Method => "method",
             Outcome::Status => "status",
+            Outcome::ForeignHost => "foreign_host",
             Outcome::Static => "static",
             Outcome::ReferrerSpam => "referrer_spam",
             Outcome::NoPage => "no_page",
@@ -80,7 +83,8 @@ impl Outcome {
             Outcome::Robot => "by robots".to_owned(),
             Outcome::Method => "not a GET".to_owned(),
             Outcome::Status => "not answered with 2xx or 304".to_owned(),
-            Outcome::Static => "images, styles, scripts, fonts, archives, media".to_owned(),
+            Outcome::ForeignHost => "for addresses on hosts that the site does not list".to_owned(),
+            Outcome::Static => "images, styles, scripts, fonts, archives, media, robots.txt and the like".to_owned(),
             Outcome::ReferrerSpam => "with a referrer that is spam".to_owned(),
             Outcome::NoPage => "for something that is no page, or too long for one".to_owned(),
             Outcome::Future => "of a day that has not come yet".to_owned(),

@@ -21,7 +21,7 @@ const BEGAN: u64 = 1_431_900_000;
 const NOW: UnixMillis = UnixMillis(1_500_000_000_000);
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 
-fn site() -> Arc<Site> {
+pub(super) fn site() -> Arc<Site> {
     Arc::new(Site {
         id: SiteId::parse("vks").expect("an id"),
         hosts: Vec::new(),
