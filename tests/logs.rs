@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::support::client::{Dice, browser, counted, noon};
-use crate::support::{Daemon, FIREFOX, exchange};
+use crate::support::{Daemon, FIREFOX, exchange, wait_for};
 
 const SITE: &str = "[retention]\ndetails = \"3650d\"\n[[site]]\nid = \"vks\"\ntime_zone = \"Asia/Ho_Chi_Minh\"\n[[site]]\nid = \"other\"\n";
 /// 29 lines, of which 14 count; each line says in its path or status why it stands there.
@@ -383,6 +383,18 @@ fn finished_days_lose_their_secrets_and_keep_their_numbers() {
     assert_eq!((kept(&daemon), fs::read_to_string(&salts).unwrap()), (before.clone(), String::new()));
     assert_eq!(outcome(&import(&daemon, &[SMALL]), "already"), 29);
     assert_eq!(kept(&daemon), before);
+}
+
+#[test]
+fn days_older_than_the_retention_are_told_of() {
+    let daemon = Daemon::stopped(&SITE.replace("3650d", "30d"));
+    let text = daemon.print("import", &["--site", "vks", SMALL]);
+    assert!(text.contains("    2  days are older than [retention] details = \"30d\": their views"), "{text}");
+    let mut daemon = daemon;
+    daemon.restart();
+    let report = || daemon.print("report", &["vks", "--from", "2024-03-01", "--to", "2024-03-02"]);
+    let text = wait_for(|| Some(report()).filter(|text| text.contains("of 2 days only")));
+    assert!(text.contains("of 2 days only views, visits and visitors are kept"), "{text}");
 }
 
 #[test]

@@ -89,6 +89,7 @@ impl Import {
             visit_window_ms: config.count.visit_window_ms,
             everything: self.everything,
             overlap: self.overlap,
+            details_days: config.fold.details_days,
         };
         let mut counter = Counter::new(options, &visitors, Clock::system().now());
         if self.follow {

@@ -41,6 +41,8 @@ pub struct Options {
     pub everything: bool,
     /// Whether lines count that the site's own beacons, or other logs, may have counted.
     pub overlap: bool,
+    /// For how many days back what views tell is kept.
+    pub details_days: u32,
 }
 
 /// Counts logs of one site, one after the other.
@@ -52,6 +54,8 @@ pub struct Counter<'a> {
     days: [LocalDay; 2],
     /// The first moment of tomorrow.
     future_from: UnixMillis,
+    /// Details of days before this one are erased at once.
+    details_from: Day,
     live_from: Option<UnixMillis>,
     order: Order,
     visits: OpenVisits,
@@ -122,11 +126,11 @@ impl<'a> Counter<'a> {
             left_out: Vec::new(),
         };
         Counter {
-            options,
             visitors,
             salts: Vec::new(),
             days: [today; 2],
             future_from: today.until,
+            details_from: details_from(now, options.details_days),
             live_from: None,
             order: Order::default(),
             visits: OpenVisits::default(),
@@ -137,6 +141,7 @@ impl<'a> Counter<'a> {
             summary: Summary::default(),
             settled: Summary::default(),
             begins_again: false,
+            options,
         }
     }
 
@@ -150,6 +155,7 @@ impl<'a> Counter<'a> {
     pub fn set_now(&mut self, now: UnixMillis) {
         if now >= self.future_from {
             self.future_from = LocalDay::of(now, &self.options.site.time_zone).until;
+            self.details_from = details_from(now, self.options.details_days);
         }
     }
 
@@ -446,6 +452,9 @@ impl<'a> Counter<'a> {
         self.changes.add_past(&Addition { day: view.day, minute: view.at.minute(), page, tally });
         self.changes.details.add(view.day, &view.details(), tally);
         self.summary.visits += tally.visits;
+        if view.day < self.details_from {
+            self.summary.note_old_day(view.day, self.options.details_days);
+        }
         let is_of_beacons = view.is_of_beacons;
         let gathered = self.gathered.entry(view.day);
         let gathered = gathered.or_insert_with(|| Gathered { visitors: Sketch::default(), is_of_beacons });
@@ -514,6 +523,12 @@ impl<'a> Counter<'a> {
             visitors_today,
         }
     }
+}
+
+/// The first day of which details stay, as the fold reckons it.
+fn details_from(now: UnixMillis, details_days: u32) -> Day {
+    let today = i32::try_from(now.second() / 86_400).unwrap_or(i32::MAX);
+    Day(today.saturating_sub(i32::try_from(details_days).unwrap_or(i32::MAX)))
 }
 
 impl Place {

@@ -1,11 +1,12 @@
 //! What becomes of a line, and the account that every line of a log is in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde_json::{Value, json};
 
 use crate::beacon::log::LogError;
+use crate::words::Day;
 
 /// Places that are named of each kind of unreadable line.
 const EXAMPLES_MAX: usize = 5;
@@ -109,6 +110,9 @@ pub struct Summary {
     pub visits: u64,
     /// Files that were not counted, or not to their end, and why.
     uncounted: Vec<(String, String)>,
+    /// Counted days of which what views told does not stay, and for how many days it would.
+    old_days: BTreeSet<Day>,
+    details_days: u32,
 }
 
 impl Summary {
@@ -129,6 +133,12 @@ impl Summary {
             self.lines += lines;
             *self.outcomes.entry(outcome).or_default() += lines;
         }
+    }
+
+    /// Notes a counted day of which what views told does not stay.
+    pub(super) fn note_old_day(&mut self, day: Day, details_days: u32) {
+        self.old_days.insert(day);
+        self.details_days = details_days;
     }
 
     /// Notes a file that was not counted, or not to its end.
@@ -171,7 +181,7 @@ impl Summary {
     }
 
     /// For programs: `lines`, `visits`, a number for each outcome, `odd` lines by cause with the first few
-    /// places, and `uncounted` files with the cause.
+    /// places, `uncounted` files with the cause, and `days_before_retention`.
     #[must_use]
     pub fn json(&self) -> Value {
         let mut by_word: BTreeMap<&str, u64> = BTreeMap::new();
@@ -192,6 +202,7 @@ impl Summary {
             "outcomes": by_word,
             "odd": odd.collect::<Vec<_>>(),
             "uncounted": uncounted.collect::<Vec<_>>(),
+            "days_before_retention": self.old_days.len(),
         })
     }
 }
@@ -211,6 +222,14 @@ impl fmt::Display for Summary {
                 write!(f, ": {}", places.join(", "))?;
             }
             writeln!(f)?;
+        }
+        if !self.old_days.is_empty() {
+            let (many, kept) = (self.old_days.len(), self.details_days);
+            writeln!(
+                f,
+                "{many:>width$}  days are older than [retention] details = \"{kept}d\": their views, visits and \
+                 visitors stay, their pages, referrers and the like are erased"
+            )?;
         }
         if !self.uncounted.is_empty() {
             let files: Vec<_> = self.uncounted.iter().map(|(file, _)| file.as_str()).collect();

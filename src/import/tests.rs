@@ -88,7 +88,13 @@ impl Room {
             visitors: BTreeMap::new(),
         };
         let mut desk = Mortal { own, batches_left: batches_max };
-        let options = Options { site: site(), visit_window_ms: WINDOW_MS, everything: false, overlap: false };
+        let options = Options {
+            site: site(),
+            visit_window_ms: WINDOW_MS,
+            everything: false,
+            overlap: false,
+            details_days: 400,
+        };
         let mut counter = Counter::new(options, &self.visitors, NOW);
         let log = Log::of_stream(Cursor::new(text.to_vec())).expect("reads");
         let done = counter.count_log_by(log, &mut desk, &mut |_, _| {}, lines);
