@@ -1,8 +1,10 @@
 //! `import`: counting from a server's log; `--from` is in `import_from.rs`.
 
 use std::collections::BTreeMap;
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,7 +18,9 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{DaemonDesk, Request, ask_daemon};
 use crate::daemon::{Kept, open_stopped};
-use crate::import::{Counter, Desk, Finished, Follow, ImportError, Log, Options, OwnDesk, Progress, Summary};
+use crate::import::{
+    Counter, Desk, Finished, Follow, ImportError, Log, Options, OwnDesk, Progress, Summary, follow_file,
+};
 use crate::salt::{Salts, imported_file, random};
 use crate::sites::Site;
 use crate::visitor::Visitors;
@@ -135,6 +139,11 @@ impl Import {
         let [path] = &self.files[..] else {
             return Err(Failure::Argument("name the one log that is to be followed".to_owned()));
         };
+        if path.as_os_str() == "-" {
+            let text = "standard input cannot be followed; without --follow it is read to its end";
+            return Err(Failure::Argument(text.to_owned()));
+        }
+        let memory = memory(config, &counter.site().id, path)?;
         let stop = Arc::new(AtomicBool::new(false));
         stop_on_signal(&stop).map_err(|error| failed(&error))?;
         let mut last = String::new();
@@ -146,7 +155,8 @@ impl Import {
         };
         tell(&format!("following {}", path.display()));
         let mut desk = DaemonDesk::new(&config.state_directory);
-        let mut follow = Follow { path, clock: &Clock::system(), stop: &stop, tell: &mut tell };
+        let mut follow =
+            Follow { path, memory: &memory, clock: &Clock::system(), stop: &stop, tell: &mut tell };
         follow.run(counter, &mut desk).map_err(|error| Failure::Failed(error.to_string()))
     }
 
@@ -168,6 +178,32 @@ impl Import {
                 finished.salts
             );
         }
+    }
+}
+
+/// The file in which the follower of a log remembers, held for as long as it lives: two would take each other's
+/// lines.
+fn memory(config: &Config, site: &SiteId, log: &Path) -> Result<File, Failure> {
+    let state = &config.state_directory;
+    let refused = |file: &Path, error: &io::Error| {
+        Failure::Failed(format!(
+            "cannot remember the place in {} in {}: {error}",
+            log.display(),
+            file.display()
+        ))
+    };
+    let file = follow_file(state, site, log).map_err(|error| refused(state, &error))?;
+    DirBuilder::new().recursive(true).mode(0o700).create(state).map_err(|error| refused(state, &error))?;
+    let options =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&file);
+    let memory = options.map_err(|error| refused(&file, &error))?;
+    match memory.try_lock() {
+        Ok(()) => Ok(memory),
+        Err(TryLockError::WouldBlock) => Err(Failure::Failed(format!(
+            "another `headcount import --follow` reads {} for {site} already; end that one first",
+            log.display()
+        ))),
+        Err(TryLockError::Error(error)) => Err(refused(&file, &error)),
     }
 }
 

@@ -202,6 +202,12 @@ impl<'a> Counter<'a> {
         self.settled.note_uncounted(file, cause);
     }
 
+    /// Notes something that somebody should know besides.
+    pub(super) fn note_remark(&mut self, text: &str) {
+        self.summary.note_remark(text);
+        self.settled.note_remark(text);
+    }
+
     /// What the summary says is so.
     pub(super) fn settle(&mut self) {
         self.settled = self.summary.clone();

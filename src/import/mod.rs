@@ -21,6 +21,7 @@
 //!
 //! The room reads files and asks a [`Desk`]; it knows neither socket nor command.
 
+mod beside;
 mod counter;
 mod cover;
 mod desk;
@@ -34,6 +35,7 @@ mod wire;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use beside::follow_file;
 pub use counter::{Counter, Options};
 pub use desk::{Begun, DaySalt, Desk, DeskError, Finished, OwnDesk};
 pub use follow::Follow;

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use crate::beacon::log::LogError;
 use crate::words::Day;
 
+/// Remarks that are kept; whatever causes more has said enough.
+const REMARKS_MAX: usize = 20;
 /// Places that are named of each kind of unreadable line.
 const EXAMPLES_MAX: usize = 5;
 
@@ -112,6 +114,8 @@ pub struct Summary {
     uncounted: Vec<(String, String)>,
     /// Counted days of which what views told does not stay, and for how many days it would.
     old_days: BTreeSet<Day>,
+    /// What somebody should know besides.
+    remarks: Vec<String>,
     details_days: u32,
 }
 
@@ -139,6 +143,13 @@ impl Summary {
     pub(super) fn note_old_day(&mut self, day: Day, details_days: u32) {
         self.old_days.insert(day);
         self.details_days = details_days;
+    }
+
+    /// Notes something that somebody should know besides.
+    pub(super) fn note_remark(&mut self, text: &str) {
+        if self.remarks.len() < REMARKS_MAX {
+            self.remarks.push(text.to_owned());
+        }
     }
 
     /// Notes a file that was not counted, or not to its end.
@@ -181,7 +192,8 @@ impl Summary {
     }
 
     /// For programs: `lines`, `visits`, a number for each outcome, `odd` lines by cause with the first few
-    /// places, `uncounted` files with the cause, and `days_before_retention`.
+    /// places, `uncounted` files with the cause, `days_before_retention`, and
+    /// `remarks`: what somebody should know besides.
     #[must_use]
     pub fn json(&self) -> Value {
         let mut by_word: BTreeMap<&str, u64> = BTreeMap::new();
@@ -203,6 +215,7 @@ impl Summary {
             "odd": odd.collect::<Vec<_>>(),
             "uncounted": uncounted.collect::<Vec<_>>(),
             "days_before_retention": self.old_days.len(),
+            "remarks": self.remarks,
         })
     }
 }
@@ -222,6 +235,9 @@ impl fmt::Display for Summary {
                 write!(f, ": {}", places.join(", "))?;
             }
             writeln!(f)?;
+        }
+        for remark in &self.remarks {
+            writeln!(f, "{:>width$}  {remark}", "note")?;
         }
         if !self.old_days.is_empty() {
             let (many, kept) = (self.old_days.len(), self.details_days);
