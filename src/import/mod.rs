@@ -334,7 +334,12 @@ impl Counter<'_> {
 /// What is read to its end must have unpacked to its end.
 fn check_whole(log: &mut Log, lines: u64) -> Result<(), ImportError> {
     let Some(cause) = log.source.broken.take() else { return Ok(()) };
-    Err(ImportError::BrokenOff { file: log.whole_name(), lines, cause })
+    let file = log.whole_name();
+    Err(if lines == 0 {
+        ImportError::Broken { file, cause }
+    } else {
+        ImportError::BrokenOff { file, lines, cause }
+    })
 }
 
 #[cfg(test)]
