@@ -89,8 +89,13 @@ fn import(state: &Path, log: &Path, lines: u64) -> Result<(u64, u64)> {
         agents_max: 100_000,
     };
     let visitors = Visitors::new(&options, [7; 16])?;
-    let options =
-        Options { site: site()?, visit_window_ms: VISIT_WINDOW_MS, everything: false, overlap: false };
+    let options = Options {
+        site: site()?,
+        visit_window_ms: VISIT_WINDOW_MS,
+        everything: false,
+        overlap: false,
+        details_days: 4_000,
+    };
     let mut counter = Counter::new(options, &visitors, NOW);
     counter.count_log(Log::open(log, false)?, &mut desk, &mut |_, _| {})?;
     ensure!(counter.summary.lines() == lines, "lines are missing");

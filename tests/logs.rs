@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::support::client::{Dice, browser, counted, noon};
-use crate::support::{Daemon, FIREFOX, exchange};
+use crate::support::{Daemon, FIREFOX, exchange, wait_for};
 
 const SITE: &str = "[retention]\ndetails = \"3650d\"\n[[site]]\nid = \"vks\"\ntime_zone = \"Asia/Ho_Chi_Minh\"\n[[site]]\nid = \"other\"\n";
 /// 29 lines, of which 14 count; each line says in its path or status why it stands there.
@@ -134,6 +134,35 @@ fn a_log_that_has_grown_counts_its_new_lines() {
 }
 
 #[test]
+fn a_last_line_that_gets_its_end_later_stays_counted_and_the_log_goes_on() {
+    let daemon = Daemon::stopped(SITE);
+    let text: String = (0..5).map(|n| line(BEGAN + n, "203.0.113.1", &format!("/p{n}"))).collect();
+    let log = write(&daemon, "a.log", text.trim_end().as_bytes());
+    let counted = |summary: &Value| (outcome(summary, "already"), outcome(summary, "counted"));
+    assert_eq!(counted(&import(&daemon, &["--final", &log])), (0, 5));
+    assert_eq!(counted(&import(&daemon, &["--final", &log])), (5, 0));
+    write(&daemon, "a.log", text.as_bytes());
+    assert_eq!(counted(&import(&daemon, &[&log])), (5, 0), "only the end of the line is new");
+    let grown = format!("{text}{}", line(BEGAN + 9, "203.0.113.1", "/p9"));
+    write(&daemon, "a.log", grown.as_bytes());
+    assert_eq!(counted(&import(&daemon, &[&log])), (5, 1));
+    assert_eq!(counted(&import(&daemon, &[&log])), (6, 0));
+    // Both at once: the end of the line, and more behind it.
+    let other = Daemon::stopped(SITE);
+    let log = write(&other, "a.log", text.trim_end().as_bytes());
+    import(&other, &["--final", &log]);
+    write(&other, "a.log", grown.as_bytes());
+    assert_eq!(counted(&import(&other, &[&log])), (5, 1));
+    same(&daemon, &other);
+    // One that was counted while half of it was written is another line once it is whole.
+    let half = Daemon::stopped(SITE);
+    let log = write(&half, "a.log", &text.as_bytes()[..text.len() - 20]);
+    import(&half, &["--final", &log]);
+    write(&half, "a.log", grown.as_bytes());
+    refused(&half, &[&log], "is not what it was");
+}
+
+#[test]
 fn packed_logs_are_the_same_logs() {
     let text = fs::read(SMALL).unwrap();
     let plain = Daemon::stopped(SITE);
@@ -160,6 +189,96 @@ fn rotated_logs_are_read_in_the_order_of_their_times() {
     let newer = write(&daemon, "access.log", &text.as_bytes()[cut..]);
     assert_eq!(outcome(&import(&daemon, &[&newer, &older]), "counted"), 14);
     same(&daemon, &whole);
+}
+
+#[test]
+fn rotated_logs_that_meet_count_whole_in_any_order() {
+    let text = generated(4_000, &mut Dice(5));
+    let daemon = Daemon::stopped(SITE);
+    let parts: Vec<String> =
+        text.split_inclusive('\n').collect::<Vec<_>>().chunks(800).map(<[_]>::concat).collect();
+    let mut counted = 0;
+    for part in [3, 0, 4, 1, 2] {
+        let summary = import(&daemon, &[&write(&daemon, &format!("{part}.log"), parts[part].as_bytes())]);
+        assert_eq!((outcome(&summary, "covered"), summary["lines"].as_u64()), (0, Some(800)), "{summary}");
+        counted += outcome(&summary, "counted");
+    }
+    let whole = Daemon::stopped(SITE);
+    let summary = import(&whole, &[&write(&whole, "a.log", text.as_bytes())]);
+    assert_eq!(outcome(&summary, "counted"), counted);
+}
+
+#[test]
+fn lines_that_were_counted_from_another_log_are_left_out() {
+    let text = generated(6_000, &mut Dice(3));
+    let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
+    lines.sort_by_key(|line| line.split(['[', ']']).nth(1).map(str::to_owned));
+    let text = lines.concat();
+    let (daemon, whole) = (Daemon::stopped(SITE), Daemon::start(SITE));
+    let middle = text.match_indices('\n').nth(2_999).unwrap().0 + 1;
+    let (first, second) = text.split_at(middle);
+    for daemon in [&daemon, &whole] {
+        import(
+            daemon,
+            &[&write(daemon, "1.log", first.as_bytes()), &write(daemon, "2.log", second.as_bytes())],
+        );
+    }
+    let before = kept(&daemon);
+    let cut = text.match_indices('\n').nth(1_499).unwrap().0 + 1;
+    let cut_too = text.match_indices('\n').nth(4_499).unwrap().0 + 1;
+    for (name, copy) in [
+        ("joined.log", text.clone()),
+        ("windows.log", text.replace('\n', "\r\n")),
+        ("b.log", text[cut..cut_too].to_owned()),
+        ("c.log", text[cut_too..].to_owned()),
+        ("turned.log", format!("{second}{first}")),
+    ] {
+        let log = write(&daemon, name, copy.as_bytes());
+        let known = name == "joined.log" || name == "turned.log";
+        for daemon in [&daemon, &whole] {
+            let summary = import(daemon, &[&log]);
+            assert_eq!(outcome(&summary, "counted"), 0, "{name}: {summary}");
+            assert!(known || outcome(&summary, "covered") > 1_000, "{name}: {summary}");
+        }
+        assert_eq!(kept(&daemon), before, "{name}");
+    }
+    same(&daemon, &whole);
+    // A copy that has grown counts what is new.
+    let last = BEGAN + 6_000 * 15 + 100;
+    let grown = text.replace('\n', "\r\n") + &line(last, "203.0.113.1", "/new");
+    let summary = import(&daemon, &[&write(&daemon, "grown.log", format!("\r\n{grown}").as_bytes())]);
+    assert_eq!(outcome(&summary, "counted"), 1, "{summary}");
+}
+
+#[test]
+fn logs_of_two_servers_count_with_overlap_also_afterwards() {
+    let mut dice = Dice(4);
+    let (first, second) = (generated(3_000, &mut dice), generated(3_100, &mut dice));
+    let (daemon, running, at_once) = (Daemon::stopped(SITE), Daemon::start(SITE), Daemon::stopped(SITE));
+    let rows = |daemon: &Daemon| -> Vec<Vec<String>> {
+        let without_visits = |row: String| {
+            row.split(',').enumerate().filter(|(n, _)| *n != 4).map(|(_, cell)| cell.to_owned()).collect()
+        };
+        days(daemon).into_iter().map(without_visits).collect()
+    };
+    let logs = [write(&daemon, "1.log", first.as_bytes()), write(&daemon, "2.log", second.as_bytes())];
+    let expected = import(&at_once, &["--overlap", &logs[0], &logs[1]]);
+    for daemon in [&daemon, &running] {
+        let one = import(daemon, &[&logs[0]]);
+        let summary = import(daemon, &[&logs[1]]);
+        assert!(outcome(&summary, "covered") > 2_900 && outcome(&summary, "counted") > 20, "{summary}");
+        assert!(summary["odd"][0]["cause"].as_str().unwrap().contains("--overlap"), "{summary}");
+        let again = import(daemon, &[&logs[1]]);
+        assert_eq!(outcome(&again, "already"), 3_100, "{again}");
+        let retaken = import(daemon, &["--overlap", &logs[1]]);
+        let counted =
+            [&one, &summary, &retaken].map(|summary| outcome(summary, "counted")).iter().sum::<u64>();
+        assert_eq!(counted, outcome(&expected, "counted"), "{retaken}");
+        assert_eq!(rows(daemon), rows(&at_once));
+        let twice = import(daemon, &["--overlap", &logs[1]]);
+        assert_eq!(outcome(&twice, "already"), 3_100, "{twice}");
+        assert_eq!(rows(daemon), rows(&at_once));
+    }
 }
 
 #[test]
@@ -267,6 +386,18 @@ fn finished_days_lose_their_secrets_and_keep_their_numbers() {
 }
 
 #[test]
+fn days_older_than_the_retention_are_told_of() {
+    let daemon = Daemon::stopped(&SITE.replace("3650d", "30d"));
+    let text = daemon.print("import", &["--site", "vks", SMALL]);
+    assert!(text.contains("    2  days are older than [retention] details = \"30d\": their views"), "{text}");
+    let mut daemon = daemon;
+    daemon.restart();
+    let report = || daemon.print("report", &["vks", "--from", "2024-03-01", "--to", "2024-03-02"]);
+    let text = wait_for(|| Some(report()).filter(|text| text.contains("of 2 days only")));
+    assert!(text.contains("of 2 days only views, visits and visitors are kept"), "{text}");
+}
+
+#[test]
 fn nothing_of_a_log_but_sums_stays() {
     let daemon = Daemon::start(SITE);
     import(&daemon, &[SMALL]);
@@ -312,6 +443,23 @@ fn bad_input_is_named_and_nothing_is_half_counted() {
 }
 
 #[test]
+fn a_bad_file_does_not_keep_the_others_out_and_is_named() {
+    let daemon = Daemon::stopped(SITE);
+    let here = daemon.directory.path().to_str().unwrap().to_owned();
+    let garbage = write(&daemon, "garbage", b"no log\n");
+    let arguments = ["--site", "vks", "--json", "/nonexistent/a.log", SMALL, &garbage, &here];
+    let output = daemon.run("import", &arguments);
+    assert_eq!(output.status.code(), Some(1));
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((outcome(&summary, "counted"), summary["lines"].as_u64()), (14, Some(29)), "{summary}");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    for (place, file) in ["/nonexistent/a.log", &here, &garbage].into_iter().enumerate() {
+        assert_eq!(summary["uncounted"][place]["file"], file, "{summary}");
+        assert!(said.lines().any(|line| line.starts_with("headcount: ") && line.contains(file)), "{said}");
+    }
+}
+
+#[test]
 fn odd_lines_are_named_and_the_others_count() {
     let daemon = Daemon::stopped(SITE);
     let good = line(BEGAN, "203.0.113.1", "/a");
@@ -334,20 +482,33 @@ fn odd_lines_are_named_and_the_others_count() {
 }
 
 #[test]
-fn an_archive_that_was_cut_short_counts_what_is_whole_and_the_rest_follows() {
+fn a_damaged_archive_is_refused_whole_and_the_good_one_counts() {
     let mut dice = Dice(11);
     let text = generated(5_000, &mut dice);
-    let packed = gzip(text.as_bytes());
     let (daemon, whole) = (Daemon::stopped(SITE), Daemon::stopped(SITE));
-    let cut = write(&daemon, "cut.gz", &packed[..packed.len() / 2]);
-    for _ in 0..2 {
-        refused(&daemon, &[&cut], "is damaged or cut short");
+    let first = write(&daemon, "first.log", line(BEGAN - 100_000, "203.0.113.1", "/a").as_bytes());
+    import(&daemon, &[&first]);
+    import(&whole, &[&first]);
+    let mut encoder = zstd::stream::Encoder::new(Vec::new(), 3).unwrap();
+    encoder.include_checksum(true).unwrap();
+    encoder.write_all(text.as_bytes()).unwrap();
+    for packed in [gzip(text.as_bytes()), encoder.finish().unwrap()] {
+        let before = kept(&daemon);
+        let mut bytes_of_crc = packed.clone();
+        let last = packed.len() - 6;
+        bytes_of_crc[last] ^= 1;
+        let mut middle = packed.clone();
+        middle[packed.len() / 2] ^= 0x10;
+        for damaged in [&packed[..packed.len() / 2], &bytes_of_crc, &middle] {
+            let cut = write(&daemon, "damaged.gz", damaged);
+            refused(&daemon, &[&cut], "is damaged or cut short");
+            assert_eq!(kept(&daemon), before, "nothing of it is counted");
+        }
+        let log = write(&daemon, "whole.gz", &packed);
+        import(&daemon, &[&log]);
+        import(&whole, &[&write(&whole, "whole.log", text.as_bytes())]);
+        same(&daemon, &whole);
     }
-    let log = write(&daemon, "whole.gz", &packed);
-    let rest = import(&daemon, &[&log]);
-    assert!(outcome(&rest, "already") > 1_000 && outcome(&rest, "counted") > 1_000, "{rest}");
-    import(&whole, &[&log]);
-    same(&daemon, &whole);
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! `import`: counting from a server's log; `--from` is in `import_from.rs`.
 
 use std::collections::BTreeMap;
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,7 +18,9 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{DaemonDesk, Request, ask_daemon};
 use crate::daemon::{Kept, open_stopped};
-use crate::import::{Counter, Desk, Finished, Follow, ImportError, Log, Options, OwnDesk, Progress, Summary};
+use crate::import::{
+    Counter, Desk, Finished, Follow, ImportError, Log, Options, OwnDesk, Progress, Summary, follow_file,
+};
 use crate::salt::{Salts, imported_file, random};
 use crate::sites::Site;
 use crate::visitor::Visitors;
@@ -28,8 +32,8 @@ xzcat access.log.1.xz | headcount import --site vks\n  \
 headcount import --site vks --follow /var/log/nginx/access.log\n  \
 headcount import --finish\n  \
 headcount import --site vks --from nukeviet dump.sql --dry-run\n\n\
-What counts: a GET that was answered with 2xx or 304, that is no image, style, script, font, archive or media, and that \
-no robot sent. The same log again counts nothing, and a log that has grown its new lines.";
+What counts: a GET that was answered with 2xx or 304, that is no image, style, script, font, archive or media, no robots.txt, \
+sitemap.xml or .well-known, and that no robot sent. The same log again counts nothing, and a log that has grown its new lines.";
 
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag that somebody may type")]
@@ -45,7 +49,8 @@ pub(super) struct Import {
     /// Count every line that can be read, also those of robots and for files.
     #[arg(long)]
     everything: bool,
-    /// Count lines since the site's first beacon too, though beacons may have counted them.
+    /// Count lines since the site's first beacon too, and those of a time that another log was counted for:
+    /// say so when nothing else counts them, as for logs of several servers behind a balancer.
     #[arg(long)]
     overlap: bool,
     /// Count the last line of a log even if it has no end.
@@ -88,6 +93,7 @@ impl Import {
             visit_window_ms: config.count.visit_window_ms,
             everything: self.everything,
             overlap: self.overlap,
+            details_days: config.fold.details_days,
         };
         let mut counter = Counter::new(options, &visitors, Clock::system().now());
         if self.follow {
@@ -95,26 +101,36 @@ impl Import {
             self.tell(&counter.summary);
             return done;
         }
-        let logs = self.open()?;
-        let done = at_desk(&config, |desk| count(&mut counter, logs, desk));
+        let logs = self.open(&mut counter);
+        let mut done = Ok(());
+        if !logs.is_empty() {
+            done = at_desk(&config, |desk| {
+                count(&mut counter, logs, desk);
+                Ok(())
+            });
+        }
         self.tell(&counter.summary);
-        done
+        done?;
+        let causes: Vec<&str> = counter.summary.uncounted().iter().map(|(_, cause)| cause.as_str()).collect();
+        if causes.is_empty() { Ok(()) } else { Err(Failure::Failed(causes.join("\n"))) }
     }
 
-    /// The logs in the order of their first lines.
-    fn open(&self) -> Result<Vec<Log>, Failure> {
+    /// The logs in the order of their first lines. One that cannot be opened is noted, for the others count.
+    fn open(&self, counter: &mut Counter<'_>) -> Vec<Log> {
+        let stdin = [PathBuf::from("-")];
+        let files = if self.files.is_empty() { &stdin } else { &self.files[..] };
         let mut logs = Vec::new();
-        for file in &self.files {
+        for file in files {
             let is_stdin = file.as_os_str() == "-";
             let log =
                 if is_stdin { Log::of_stream(io::stdin()) } else { Log::open(file, self.last_line_is_whole) };
-            logs.push(log.map_err(|error| Failure::Failed(error.to_string()))?);
-        }
-        if logs.is_empty() {
-            logs.push(Log::of_stream(io::stdin()).map_err(|error| Failure::Failed(error.to_string()))?);
+            match log {
+                Ok(log) => logs.push(log),
+                Err(error) => counter.note_uncounted(&file.display().to_string(), &error.to_string()),
+            }
         }
         logs.sort_by_key(|log| log.first_at);
-        Ok(logs)
+        logs
     }
 
     /// Follows one log until a signal comes. It never takes the state directory for itself, so that a daemon
@@ -123,6 +139,11 @@ impl Import {
         let [path] = &self.files[..] else {
             return Err(Failure::Argument("name the one log that is to be followed".to_owned()));
         };
+        if path.as_os_str() == "-" {
+            let text = "standard input cannot be followed; without --follow it is read to its end";
+            return Err(Failure::Argument(text.to_owned()));
+        }
+        let memory = memory(config, &counter.site().id, path)?;
         let stop = Arc::new(AtomicBool::new(false));
         stop_on_signal(&stop).map_err(|error| failed(&error))?;
         let mut last = String::new();
@@ -134,7 +155,8 @@ impl Import {
         };
         tell(&format!("following {}", path.display()));
         let mut desk = DaemonDesk::new(&config.state_directory);
-        let mut follow = Follow { path, clock: &Clock::system(), stop: &stop, tell: &mut tell };
+        let mut follow =
+            Follow { path, memory: &memory, clock: &Clock::system(), stop: &stop, tell: &mut tell };
         follow.run(counter, &mut desk).map_err(|error| Failure::Failed(error.to_string()))
     }
 
@@ -156,6 +178,32 @@ impl Import {
                 finished.salts
             );
         }
+    }
+}
+
+/// The file in which the follower of a log remembers, held for as long as it lives: two would take each other's
+/// lines.
+fn memory(config: &Config, site: &SiteId, log: &Path) -> Result<File, Failure> {
+    let state = &config.state_directory;
+    let refused = |file: &Path, error: &io::Error| {
+        Failure::Failed(format!(
+            "cannot remember the place in {} in {}: {error}",
+            log.display(),
+            file.display()
+        ))
+    };
+    let file = follow_file(state, site, log).map_err(|error| refused(state, &error))?;
+    DirBuilder::new().recursive(true).mode(0o700).create(state).map_err(|error| refused(state, &error))?;
+    let options =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&file);
+    let memory = options.map_err(|error| refused(&file, &error))?;
+    match memory.try_lock() {
+        Ok(()) => Ok(memory),
+        Err(TryLockError::WouldBlock) => Err(Failure::Failed(format!(
+            "another `headcount import --follow` reads {} for {site} already; end that one first",
+            log.display()
+        ))),
+        Err(TryLockError::Error(error)) => Err(refused(&file, &error)),
     }
 }
 
@@ -185,14 +233,21 @@ fn find<'c>(config: &'c Config, site: &str) -> Result<&'c Site, Failure> {
     found.ok_or_else(|| Failure::Failed(format!("there is no site {id} in the configuration")))
 }
 
-fn count(counter: &mut Counter<'_>, logs: Vec<Log>, desk: &mut dyn Desk) -> Result<(), ImportError> {
+/// Counts what can be counted: a log with a fault of its own does not keep the others out, a desk that takes
+/// nothing does.
+fn count(counter: &mut Counter<'_>, logs: Vec<Log>, desk: &mut dyn Desk) {
     let mut bar = Bar::default();
-    for log in logs {
-        let name = log.name().to_owned();
-        counter.count_log(log, desk, &mut |progress, summary| bar.show(&name, progress, summary))?;
+    let mut logs = logs.into_iter();
+    while let Some(log) = logs.next() {
+        let (name, file) = (log.name().to_owned(), log.whole_name());
+        let done = counter.count_log(log, desk, &mut |progress, summary| bar.show(&name, progress, summary));
+        let Err(error) = done else { continue };
+        counter.note_uncounted(&file, &error.to_string());
+        if matches!(error, ImportError::Desk(_)) {
+            logs.by_ref().for_each(|log| counter.note_uncounted(&log.whole_name(), "it was not come to"));
+        }
     }
     bar.clear();
-    Ok(())
 }
 
 /// Does something at the desk of the running daemon, or at one of our own when none runs.

@@ -89,6 +89,8 @@ pub(super) struct Summary {
     /// Days of which is kept what views told: those before the second database schema and those beyond
     /// `[retention] details` are not among them.
     pub(super) told_days: BTreeSet<Day>,
+    /// Days of which pages are kept.
+    pub(super) paged_days: BTreeSet<Day>,
     pub(super) lists: Vec<List>,
 }
 
@@ -119,7 +121,7 @@ impl Summary {
         }
         lists.extend(of_dimensions(details, counted(&days, &told_days)));
         let site = site.clone();
-        Ok(Some(Summary { site, from, to, all_time: row.total, days, told_days, lists }))
+        Ok(Some(Summary { site, from, to, all_time: row.total, days, told_days, paged_days, lists }))
     }
 
     /// How many days were counted of which is not kept what views told.
@@ -132,6 +134,12 @@ impl Summary {
     pub(super) fn visitors(&self) -> (u64, usize) {
         let known: Vec<u64> = self.days.iter().filter_map(DayRow::known_visitors).collect();
         (known.iter().sum(), known.len())
+    }
+
+    /// How many of these there are of which no pages are kept either.
+    pub(super) fn days_unpaged(&self) -> usize {
+        let told = |row: &DayRow| self.told_days.contains(&row.day) || self.paged_days.contains(&row.day);
+        self.days.iter().filter(|row| row.counted.views > 0 && !told(row)).count()
     }
 
     /// The sum of the days, adjustments included.

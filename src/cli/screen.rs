@@ -199,10 +199,14 @@ fn foot(summary: &Summary, silent: &[&List]) -> Vec<String> {
         let names: Vec<String> = silent.iter().map(|list| list.title.to_lowercase()).collect();
         lines.push(format!("nothing was told of: {}", names.join(", ")));
     }
-    match summary.days_untold() {
-        0 => {}
-        1 => lines.push("of 1 day only views, visits and pages are kept".to_owned()),
-        days => lines.push(format!("of {days} days only views, visits and pages are kept")),
+    let days = |days: usize| if days == 1 { "1 day".to_owned() } else { format!("{days} days") };
+    let (untold, unpaged) = (summary.days_untold(), summary.days_unpaged());
+    if untold > unpaged {
+        let days = days(untold - unpaged);
+        lines.push(format!("of {days} only views, visits, visitors and pages are kept"));
+    }
+    if unpaged > 0 {
+        lines.push(format!("of {} only views, visits and visitors are kept", days(unpaged)));
     }
     if summary.days.is_empty() {
         lines.push("nothing was counted in these days".to_owned());
@@ -346,6 +350,7 @@ mod tests {
             all_time: Tally { views: u64::MAX, visits: u64::MAX },
             days: (0..100).map(day).collect(),
             told_days: BTreeSet::new(),
+            paged_days: BTreeSet::new(),
             lists: vec![
                 list("page", "Pages", "views"),
                 list("page_all_time", "Pages, all time", "views"),

@@ -10,7 +10,7 @@ use tokio::io::AsyncReadExt;
 use super::{Request, Unanswered, ask, ask_with};
 use crate::import::{self, BATCH_BYTES_MAX, Begun, DaySalt, Desk, DeskError, Finished, HEAD_LINES};
 use crate::keeper::Order;
-use crate::store::{ImportBatch, ImportLog};
+use crate::store::{ImportBatch, ImportLog, Span};
 use crate::web::Rooms;
 use crate::words::{Day, Salt, SiteId, StreamId, UnixMillis};
 
@@ -24,7 +24,10 @@ struct BegunReply {
     counted_at: u64,
     replay_from: u64,
     replay_line: u64,
+    span: Option<(u64, u64)>,
+    left_out: Vec<(u64, u64, u64)>,
     live_from: Option<u64>,
+    others: Vec<(u64, u64)>,
 }
 
 /// [`DaySalt`] as it goes over the socket, which only the owner of the salts can open.
@@ -52,7 +55,8 @@ pub(super) async fn begin(
     if head.len() > HEAD_LINES {
         return Err(format!("a log is known by at most {HEAD_LINES} lines"));
     }
-    let Begun { log, live_from } = ask(orders, |answer| Order::ImportBegin(site, head, answer)).await?;
+    let Begun { log, live_from, others } =
+        ask(orders, |answer| Order::ImportBegin(site, head, answer)).await?;
     let reply = BegunReply {
         stream: log.stream.0,
         head: log.head,
@@ -61,7 +65,10 @@ pub(super) async fn begin(
         counted_at: log.counted_at.0,
         replay_from: log.replay_from,
         replay_line: log.replay_line,
+        span: log.span.map(|span| (span.from.0, span.to.0)),
+        left_out: log.left_out.iter().map(import::numbers_of).collect(),
         live_from: live_from.map(|at| at.0),
+        others: others.iter().map(|span| (span.from.0, span.to.0)).collect(),
     };
     serde_json::to_value(reply).map_err(|error| error.to_string())
 }
@@ -131,6 +138,7 @@ impl Desk for DaemonDesk {
     fn begin(&mut self, site: &SiteId, head: &[u64]) -> Result<Begun, DeskError> {
         let request = Request::ImportBegin { site: site.as_str().to_owned(), head: head.to_vec() };
         let reply: BegunReply = self.ask(&request, &[])?;
+        let span = |(from, to)| Span { from: UnixMillis(from), to: UnixMillis(to) };
         let log = ImportLog {
             stream: StreamId(reply.stream),
             head: reply.head,
@@ -139,8 +147,11 @@ impl Desk for DaemonDesk {
             counted_at: UnixMillis(reply.counted_at),
             replay_from: reply.replay_from,
             replay_line: reply.replay_line,
+            span: reply.span.map(span),
+            left_out: reply.left_out.iter().map(import::left_out_of).collect(),
         };
-        Ok(Begun { log, live_from: reply.live_from.map(UnixMillis) })
+        let others = reply.others.into_iter().map(span).collect();
+        Ok(Begun { log, live_from: reply.live_from.map(UnixMillis), others })
     }
 
     fn salt(&mut self, day: Day) -> Result<DaySalt, DeskError> {

@@ -11,6 +11,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use super::cover::Cover;
 use super::desk::{Begun, DaySalt, Desk};
 use super::order::{LATE_MS, Order, Waiting};
 use super::source::{Line, hash_of};
@@ -18,7 +19,7 @@ use super::{ImportError, Outcome, Summary, judge};
 use crate::beacon::log::{self, LogError, LogLine};
 use crate::rows::{Addition, LocalDay, OpenVisits, SiteChanges, Sketch};
 use crate::sites::Site;
-use crate::store::{ImportBatch, ImportLog};
+use crate::store::{ImportBatch, ImportLog, Span};
 use crate::visitor::{SiteSalts, Visitors};
 use crate::words::{Day, Kind, PagePath, Tally, UnixMillis};
 
@@ -38,8 +39,10 @@ pub struct Options {
     pub visit_window_ms: u64,
     /// Whether every line that can be read is a view.
     pub everything: bool,
-    /// Whether lines count that the site's own beacons may have counted.
+    /// Whether lines count that the site's own beacons, or other logs, may have counted.
     pub overlap: bool,
+    /// For how many days back what views tell is kept.
+    pub details_days: u32,
 }
 
 /// Counts logs of one site, one after the other.
@@ -51,6 +54,8 @@ pub struct Counter<'a> {
     days: [LocalDay; 2],
     /// The first moment of tomorrow.
     future_from: UnixMillis,
+    /// Details of days before this one are erased at once.
+    details_from: Day,
     live_from: Option<UnixMillis>,
     order: Order,
     visits: OpenVisits,
@@ -83,6 +88,9 @@ struct Place {
     is_behind: bool,
     /// Where it stands in the store.
     stored: (u64, UnixMillis),
+    /// How many parts of it are left out in the store.
+    left_out_before: usize,
+    cover: Cover,
     line: u64,
     last: Vec<u8>,
     read: u64,
@@ -114,23 +122,26 @@ impl<'a> Counter<'a> {
             counted_at: UnixMillis(0),
             replay_from: 0,
             replay_line: 0,
+            span: None,
+            left_out: Vec::new(),
         };
         Counter {
-            options,
             visitors,
             salts: Vec::new(),
             days: [today; 2],
             future_from: today.until,
+            details_from: details_from(now, options.details_days),
             live_from: None,
             order: Order::default(),
             visits: OpenVisits::default(),
             newest: UnixMillis(0),
-            place: Place::new(String::new(), nowhere),
+            place: Place::new(String::new(), nowhere, Cover::default()),
             changes: SiteChanges::default(),
             gathered: BTreeMap::new(),
             summary: Summary::default(),
             settled: Summary::default(),
             begins_again: false,
+            options,
         }
     }
 
@@ -144,22 +155,38 @@ impl<'a> Counter<'a> {
     pub fn set_now(&mut self, now: UnixMillis) {
         if now >= self.future_from {
             self.future_from = LocalDay::of(now, &self.options.site.time_zone).until;
+            self.details_from = details_from(now, self.options.details_days);
         }
     }
 
-    /// Goes on with another log, which is to be read from `replay_from` on. Nothing may be waiting.
-    pub(super) fn enter(&mut self, begun: Begun, file: String) {
-        self.live_from = begun.live_from;
+    /// Goes on with another log, whose first line is of a moment. Gives the place from which it is to be read:
+    /// that of the desk, or its beginning when lines are counted that were left out. Nothing may be waiting.
+    pub(super) fn enter(&mut self, begun: Begun, file: String, first_at: Option<UnixMillis>) -> u64 {
+        let Begun { mut log, live_from, others } = begun;
+        self.live_from = live_from;
         self.order.begin(UnixMillis(0));
-        if !self.begins_again {
-            self.summary.note_many(Outcome::Already, begun.log.replay_line);
+        let first_at = first_at.unwrap_or_default();
+        let cover = Cover::of(&log, &others, first_at, self.options.overlap);
+        if cover.retakes() {
+            (log.replay_from, log.replay_line) = (0, 0);
         }
-        self.place = Place::new(file, begun.log);
+        if !self.begins_again {
+            self.summary.note_many(Outcome::Already, log.replay_line);
+        }
+        let place = log.replay_from;
+        self.place = Place::new(file, log, cover);
+        place
     }
 
     /// Forgets what was read and not handed in, to begin again where the desk says that the log stands. What
     /// is read again is not noted twice.
     pub(super) fn forget_unsettled(&mut self) {
+        self.drop_unsettled();
+        self.begins_again = true;
+    }
+
+    /// Forgets what was read and not handed in, for good.
+    pub(super) fn drop_unsettled(&mut self) {
         self.order = Order::default();
         self.visits = OpenVisits::default();
         self.newest = UnixMillis(0);
@@ -167,7 +194,23 @@ impl<'a> Counter<'a> {
         self.gathered.clear();
         self.changes = SiteChanges::default();
         self.summary = self.settled.clone();
-        self.begins_again = true;
+    }
+
+    /// Notes a file that was not counted, or not to its end.
+    pub fn note_uncounted(&mut self, file: &str, cause: &str) {
+        self.summary.note_uncounted(file, cause);
+        self.settled.note_uncounted(file, cause);
+    }
+
+    /// Notes something that somebody should know besides.
+    pub(super) fn note_remark(&mut self, text: &str) {
+        self.summary.note_remark(text);
+        self.settled.note_remark(text);
+    }
+
+    /// What the summary says is so.
+    pub(super) fn settle(&mut self) {
+        self.settled = self.summary.clone();
     }
 
     /// More lines by which the present log is known.
@@ -207,6 +250,11 @@ impl<'a> Counter<'a> {
         (self.place.read, self.place.parsed)
     }
 
+    /// Lines of the present log that were read up to the last batch.
+    pub(super) fn handed_in(&self) -> u64 {
+        self.place.read_before
+    }
+
     /// Takes the next line of the present log.
     ///
     /// # Errors
@@ -223,7 +271,8 @@ impl<'a> Counter<'a> {
         let parsed = if line.is_too_long { Err(LogError::TooLong) } else { log::parse(line.bytes) };
         self.place.parsed += u64::from(parsed.is_ok());
         self.place.first_error = self.place.first_error.or(parsed.err());
-        let is_known = line.from < known_to && parsed.is_ok_and(|parsed| parsed.at <= counted_at);
+        let was_counted = |at| self.place.cover.was_counted(at, line.from, counted_at);
+        let is_known = line.from < known_to && parsed.is_ok_and(|parsed| was_counted(parsed.at));
         let outcome = match parsed {
             Ok(parsed) => self.judge(&parsed, line.from, is_known, desk)?,
             Err(error) => Outcome::Unreadable(error),
@@ -262,14 +311,16 @@ impl<'a> Counter<'a> {
     /// Moves on to a line's moment, and begins anew where the log steps back.
     fn advance(&mut self, at: UnixMillis, from: u64) {
         let line = self.place.line;
-        let is_first = self.place.checkpoints.is_empty();
-        if self.newest.since(at) > STEP_BACK_MS && (is_first || from >= self.place.known.0) {
+        let is_whole = self.place.checkpoints.is_empty() || self.place.cover.retakes();
+        if self.newest.since(at) > STEP_BACK_MS && (is_whole || from >= self.place.known.0) {
             self.flush();
             self.order.begin(UnixMillis(0));
             self.visits = OpenVisits::default();
             self.newest = UnixMillis(0);
             self.place.checkpoints.clear();
         }
+        let span = self.place.log.span.get_or_insert(Span { from: at, to: at });
+        (span.from, span.to) = (span.from.min(at), span.to.max(at));
         let newest_before = self.newest;
         self.newest = newest_before.max(at);
         let is_due = |last: &Checkpoint| newest_before.since(last.newest_before) >= CHECKPOINT_MS;
@@ -304,6 +355,9 @@ impl<'a> Counter<'a> {
         if !self.options.overlap && self.live_from.is_some_and(is_live) {
             return Ok(Outcome::Live);
         }
+        if self.is_covered(line.at, from) {
+            return Ok(Outcome::Covered);
+        }
         self.advance(line.at, from);
         let site = Arc::clone(&self.options.site);
         let (salts, is_of_beacons) = self.salts_of(line.at, desk)?;
@@ -311,7 +365,7 @@ impl<'a> Counter<'a> {
         let agent = line.agent.map(log::unescaped);
         let who = self.visitors.identify_logged(&client, agent.as_deref(), &site, &salts);
         if !self.options.everything {
-            let outcome = judge::judge(line, &who);
+            let outcome = judge::judge(line, &who, &site);
             if outcome != Outcome::Counted {
                 return Ok(outcome);
             }
@@ -333,6 +387,20 @@ impl<'a> Counter<'a> {
             is_known,
         });
         Ok(Outcome::Counted)
+    }
+
+    /// Whether another log tells of a line's time. The views of its first minute waited until it was seen that
+    /// this log goes on.
+    fn is_covered(&mut self, at: UnixMillis, from: u64) -> bool {
+        if self.place.cover.is_left_out(at, from) {
+            return true;
+        }
+        let is_new = from >= self.place.known.0;
+        let Some(span) = self.place.cover.reaching_over(at).filter(|_| is_new) else { return false };
+        let (views, first) = self.order.drop_within(span);
+        self.summary.take_back(Outcome::Covered, views);
+        self.place.cover.leave_out(span, first.map_or(from, |first| first.min(from)));
+        true
     }
 
     /// The secrets of the day that a moment lies in; for a visit window after midnight that of the day before
@@ -390,6 +458,9 @@ impl<'a> Counter<'a> {
         self.changes.add_past(&Addition { day: view.day, minute: view.at.minute(), page, tally });
         self.changes.details.add(view.day, &view.details(), tally);
         self.summary.visits += tally.visits;
+        if view.day < self.details_from {
+            self.summary.note_old_day(view.day, self.options.details_days);
+        }
         let is_of_beacons = view.is_of_beacons;
         let gathered = self.gathered.entry(view.day);
         let gathered = gathered.or_insert_with(|| Gathered { visitors: Sketch::default(), is_of_beacons });
@@ -403,7 +474,8 @@ impl<'a> Counter<'a> {
     pub(super) fn deliver(&mut self, desk: &mut dyn Desk) -> Result<(), ImportError> {
         self.place.read_before = self.place.read;
         let is_new = self.place.log.position > self.place.stored.0;
-        if self.place.is_behind || (!is_new && self.gathered.is_empty()) {
+        let is_same = self.place.cover.left_out().len() == self.place.left_out_before;
+        if self.place.is_behind || (!is_new && is_same && self.gathered.is_empty()) {
             return Ok(());
         }
         // A line that comes late may belong to a visit that is closed for all others.
@@ -425,8 +497,9 @@ impl<'a> Counter<'a> {
         };
         self.live_from = live_from.or(self.live_from);
         self.place.stored = (batch.log.position, batch.log.counted_at);
+        self.place.left_out_before = batch.log.left_out.len();
         self.place.log = batch.log;
-        self.settled = self.summary.clone();
+        self.settle();
         Ok(())
     }
 
@@ -439,6 +512,7 @@ impl<'a> Counter<'a> {
         }
         let mut log = self.place.log.clone();
         log.counted_at = self.order.gone_to();
+        log.left_out = self.place.cover.left_out().to_vec();
         if self.place.read > 0 {
             log.tail = hash_of(&self.place.last);
         }
@@ -448,6 +522,7 @@ impl<'a> Counter<'a> {
         ImportBatch {
             site: self.options.site.id.clone(),
             from: self.place.stored,
+            left_out_before: self.place.left_out_before,
             log,
             changes: std::mem::take(&mut self.changes),
             visitors,
@@ -456,16 +531,24 @@ impl<'a> Counter<'a> {
     }
 }
 
+/// The first day of which details stay, as the fold reckons it.
+fn details_from(now: UnixMillis, details_days: u32) -> Day {
+    let today = i32::try_from(now.second() / 86_400).unwrap_or(i32::MAX);
+    Day(today.saturating_sub(i32::try_from(details_days).unwrap_or(i32::MAX)))
+}
+
 impl Place {
-    fn new(file: String, log: ImportLog) -> Place {
+    fn new(file: String, log: ImportLog, cover: Cover) -> Place {
         let known = (log.position, log.counted_at);
-        let line = log.replay_line;
+        let (line, left_out_before) = (log.replay_line, log.left_out.len());
         Place {
             file,
             log,
             known,
             is_behind: known.0 > 0,
             stored: known,
+            left_out_before,
+            cover,
             line,
             last: Vec::new(),
             read: 0,

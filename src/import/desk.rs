@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::order::LATE_MS;
 use crate::fold::Fold;
 use crate::salt::{SaltError, Salts};
-use crate::store::{ImportBatch, ImportLog, StoreError};
+use crate::store::{ImportBatch, ImportLog, Span, StoreError};
 use crate::words::{Day, Salt, SiteId, StreamId, UnixMillis};
 
 /// Where a log stands.
@@ -19,6 +20,8 @@ pub struct Begun {
     pub log: ImportLog,
     /// The first beacon of the site, from which on it counts itself.
     pub live_from: Option<UnixMillis>,
+    /// The times that other logs of the site told of, in order and apart from each other.
+    pub others: Vec<Span>,
 }
 
 /// The salt of a day of a log.
@@ -108,9 +111,11 @@ impl Desk for OwnDesk<'_> {
             let lines = log.head.len().min(head.len());
             lines > 0 && log.head[lines - 1] == head[lines - 1]
         };
-        let known = store.import_logs(site)?.into_iter().filter(same).max_by_key(|log| log.head.len());
-        let log = known.unwrap_or_else(|| new_log(head));
-        Ok(Begun { log: with_head(log, head), live_from })
+        let logs = store.import_logs(site)?;
+        let known = logs.iter().filter(|log| same(log)).max_by_key(|log| log.head.len());
+        let log = known.cloned().unwrap_or_else(|| new_log(head));
+        let others = logs.iter().filter(|other| other.stream != log.stream).filter_map(|other| other.span);
+        Ok(Begun { others: joined(others.collect()), log: with_head(log, head), live_from })
     }
 
     fn salt(&mut self, day: Day) -> Result<DaySalt, DeskError> {
@@ -156,7 +161,22 @@ fn new_log(head: &[u64]) -> ImportLog {
         counted_at: UnixMillis(0),
         replay_from: 0,
         replay_line: 0,
+        span: None,
+        left_out: Vec::new(),
     }
+}
+
+/// Spans that overlap or meet as one: logs that were rotated meet, give or take what is late.
+fn joined(mut spans: Vec<Span>) -> Vec<Span> {
+    spans.sort();
+    let mut all: Vec<Span> = Vec::with_capacity(spans.len());
+    for span in spans {
+        match all.last_mut() {
+            Some(last) if span.from <= last.to.plus(LATE_MS) => last.to = last.to.max(span.to),
+            _ => all.push(span),
+        }
+    }
+    all
 }
 
 /// A log that was short when it got its name is known by more lines once it has them.

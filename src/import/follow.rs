@@ -2,25 +2,27 @@
 //!
 //! The file is looked at four times a second and what was counted is handed in once a second. When it is
 //! renamed, the old one is read until it has been quiet for a second and something stands in the new one; a
-//! server goes on writing to the old one until it is told. When it is cut (`copytruncate`), the rest is read from the copy
-//! beside it. The same is done at the beginning for logs beside it that are known and have more lines.
+//! server goes on writing to the old one until it is told. When it is cut (`copytruncate`), the rest is read from
+//! the copy beside it. Which log was read is remembered in a file, so that at the beginning, as after every
+//! rotation, the rest of that log and those that came and went meanwhile are found beside it and counted first.
+//! Where there is no such log any more, that is said.
 //!
 //! A desk that does not answer is asked again until it does; then counting goes on from where the desk says
 //! that the log stands, so it does not matter whether the last batch had arrived.
 
 use std::collections::VecDeque;
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
+use super::beside::{Stood, beside, is_same};
 use super::desk::{Desk, DeskError};
 use super::{BATCH_LINES, Counter, ImportError, Log};
 use crate::clock::Clock;
-use crate::words::UnixMillis;
 
 /// How often the file is looked at.
 const LOOK: Duration = Duration::from_millis(250);
@@ -28,7 +30,8 @@ const LOOK: Duration = Duration::from_millis(250);
 const HAND_IN: Duration = Duration::from_secs(1);
 /// How long a renamed log must be quiet before the new one is opened.
 const GRACE: Duration = Duration::from_secs(1);
-/// Logs beside the followed one that were written to within this time are looked at, once.
+/// Where nothing is remembered, known logs beside the followed one that were written to within this time are
+/// looked at.
 const BESIDE_MS: u64 = 2 * 24 * 3_600_000;
 /// A desk that refuses so often in a row will not change its mind.
 const REFUSALS_MAX: u32 = 5;
@@ -37,12 +40,35 @@ const REFUSALS_MAX: u32 = 5;
 pub struct Follow<'f> {
     /// The file, by the name that the server opens.
     pub path: &'f Path,
+    /// Remembers from one life to the next which log was read; [`super::follow_file`], which nobody else may hold.
+    pub memory: &'f File,
     /// The time.
     pub clock: &'f Clock,
     /// Set from outside to end it.
     pub stop: &'f AtomicBool,
     /// Takes what somebody should know.
     pub tell: &'f mut dyn FnMut(&str),
+}
+
+/// Where a follower is.
+struct Course {
+    /// The file that is read, and those that have got its name since.
+    tails: VecDeque<Tail>,
+    /// The log that was read last.
+    stood: Option<Stood>,
+    /// Why logs beside it are to be looked at.
+    look_beside: Option<Why>,
+}
+
+/// Why logs beside a followed one are looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// Following begins.
+    Began,
+    /// Another file has the name, and the one before was read to its end.
+    Rotated,
+    /// The file was cut.
+    Cut,
 }
 
 /// The file that is read now.
@@ -65,19 +91,19 @@ impl Follow<'_> {
     /// When the log cannot be read, is none, or the desk refuses for good.
     pub fn run(&mut self, counter: &mut Counter<'_>, desk: &mut dyn Desk) -> Result<(), ImportError> {
         counter.forget_unsettled();
-        let mut tails = VecDeque::new();
-        let (mut refusals, mut look_beside) = (0, true);
+        let stood = Stood::read(self.memory).map_err(|source| self.failed(source))?;
+        let mut course = Course { tails: VecDeque::new(), stood, look_beside: Some(Why::Began) };
+        let mut refusals = 0;
         loop {
             counter.set_now(self.clock.now());
-            let done = self.turn(counter, desk, &mut tails, &mut look_beside);
-            match done {
+            match self.turn(counter, desk, &mut course) {
                 Ok(()) => refusals = 0,
                 Err(ImportError::Desk(DeskError::Away(text))) => {
-                    self.wait_for_desk(counter, &mut tails, &text);
+                    self.wait_for_desk(counter, &mut course.tails, &text);
                 }
                 Err(ImportError::Desk(error)) if refusals < REFUSALS_MAX => {
                     refusals += 1;
-                    self.wait_for_desk(counter, &mut tails, &error.to_string());
+                    self.wait_for_desk(counter, &mut course.tails, &error.to_string());
                 }
                 Err(error) => return Err(error),
             }
@@ -92,41 +118,68 @@ impl Follow<'_> {
         &mut self,
         counter: &mut Counter<'_>,
         desk: &mut dyn Desk,
-        tails: &mut VecDeque<Tail>,
-        look_beside: &mut bool,
+        course: &mut Course,
     ) -> Result<(), ImportError> {
-        if *look_beside {
-            self.count_beside(counter, desk)?;
-            *look_beside = false;
+        if let Some(why) = course.look_beside {
+            self.catch_up(counter, desk, course, why)?;
+            course.look_beside = None;
         }
         let began = Instant::now();
         while began.elapsed() < HAND_IN && !self.stop.load(Ordering::Acquire) {
-            if let Some(new) = self.open_new(tails.back())? {
-                tails.push_back(new);
+            if let Some(new) = self.open_new(course.tails.back())? {
+                course.tails.push_back(new);
             }
-            if let Some(open) = tails.front_mut() {
+            if let Some(open) = course.tails.front_mut() {
                 if open.is_cut(counter)? {
-                    (self.tell)("the log was cut; the rest is read from the copy beside it");
-                    tails.pop_front();
-                    *look_beside = true;
+                    course.tails.pop_front();
+                    course.look_beside = Some(Why::Cut);
                     return hand_in(counter, desk);
                 }
                 open.read(counter, desk)?;
+                self.remember(open, &mut course.stood)?;
             }
-            if is_left(tails)
-                && let Some(mut left) = tails.pop_front()
+            if is_left(&course.tails)
+                && let Some(mut left) = course.tails.pop_front()
             {
                 (self.tell)("the log was rotated; the new one is read from now on");
                 let done = left.read_last_line(counter, desk).and_then(|()| hand_in(counter, desk));
-                if let Err(error) = done {
-                    tails.push_front(left);
-                    return Err(error);
+                if done.is_err() {
+                    course.tails.push_front(left);
+                    return done;
                 }
-                continue;
+                self.remember(&left, &mut course.stood)?;
+                course.look_beside = Some(Why::Rotated);
+                return Ok(());
             }
             thread::sleep(LOOK);
         }
         hand_in(counter, desk)
+    }
+
+    /// Notes the log that is read, once it can be known again.
+    fn remember(&self, tail: &Tail, stood: &mut Option<Stood>) -> Result<(), ImportError> {
+        let head = &tail.log.head;
+        if !tail.is_begun || stood.as_ref().is_some_and(|stood| stood.head == *head) {
+            return Ok(());
+        }
+        let now = Stood { first_at: tail.log.first_at.unwrap_or_default(), head: head.clone() };
+        now.write(self.memory).map_err(|source| self.failed(source))?;
+        *stood = Some(now);
+        Ok(())
+    }
+
+    fn failed(&self, source: std::io::Error) -> ImportError {
+        ImportError::File {
+            doing: "remember in the state directory the place in",
+            path: self.path.to_owned(),
+            source,
+        }
+    }
+
+    /// Says something, and keeps it for the summary.
+    fn warn(&mut self, counter: &mut Counter<'_>, text: &str) {
+        (self.tell)(text);
+        counter.note_remark(text);
     }
 
     /// Opens the file that has the name now, if it is another than the last one that we opened. One that is
@@ -152,47 +205,86 @@ impl Follow<'_> {
         Ok(Some(Tail { log, inode, is_begun: false, quiet_since: now, opened: now }))
     }
 
-    /// Counts what logs beside ours, which are known, hold beyond the place up to which they are counted.
-    fn count_beside(&mut self, counter: &mut Counter<'_>, desk: &mut dyn Desk) -> Result<(), ImportError> {
-        for path in self.beside() {
-            // What cannot be read beside the log is not ours to complain about.
-            let Ok(log) = Log::open(&path, true) else { continue };
-            if log.head.is_empty() {
+    /// Counts what logs beside ours hold that came after the place where we stood, the oldest first: the rest of
+    /// the log that was read, and logs that nobody read. Where nothing is remembered, the rest of known ones.
+    fn catch_up(
+        &mut self,
+        counter: &mut Counter<'_>,
+        desk: &mut dyn Desk,
+        course: &mut Course,
+        why: Why,
+    ) -> Result<(), ImportError> {
+        let mut ahead: Vec<_> =
+            course.tails.iter().filter_map(|tail| tail.log.source.head_now().ok()).collect();
+        if course.tails.is_empty() {
+            ahead.extend(Log::open(self.path, false).ok().map(|log| log.head));
+        }
+        let is_ahead = |head: &[u64]| ahead.iter().any(|ahead| is_same(ahead, head));
+        let stood = course.stood.clone();
+        if why != Why::Cut && stood.as_ref().is_some_and(|stood| is_ahead(&stood.head)) {
+            return Ok(());
+        }
+        let since = stood.as_ref().map_or(self.clock.now().minus(BESIDE_MS), |stood| stood.first_at);
+        let is_stood = |head: &[u64]| stood.as_ref().is_some_and(|stood| is_same(&stood.head, head));
+        let mut found = beside(self.path, since);
+        found.retain(|log| {
+            is_stood(&log.head) || (!is_ahead(&log.head) && log.first_at >= since || stood.is_none())
+        });
+        found.sort_by_key(|log| (!is_stood(&log.head), log.first_at));
+        let first =
+            found.first().filter(|first| is_stood(&first.head)).map(|first| first.path.display().to_string());
+        self.tell_found(counter, why, stood.as_ref(), first);
+        for log in found {
+            let is_stood = is_stood(&log.head);
+            if why == Why::Rotated && is_stood {
                 continue;
             }
-            let begun = desk.begin(&counter.site().id.clone(), &log.head)?;
-            if begun.log.position == 0 {
+            let is_known = desk.begin(&counter.site().id.clone(), &log.head)?.log.position > 0;
+            if !is_known && (stood.is_none() || !log.is_rotated) {
                 continue;
             }
-            counter.forget_unsettled();
-            match counter.count_log(log, desk, &mut |_, _| {}) {
-                Ok(()) => {}
+            if is_known {
+                counter.forget_unsettled();
+            }
+            let done =
+                Log::open(&log.path, true).and_then(|log| counter.count_log(log, desk, &mut |_, _| {}));
+            match done {
                 Err(ImportError::Desk(error)) => return Err(error.into()),
-                // A shorter copy, or a log that only begins alike.
-                Err(_) => counter.forget_unsettled(),
+                // A shorter copy has nothing that we want.
+                Ok(()) | Err(ImportError::Shorter { .. }) => {}
+                Err(error) => self.warn(counter, &error.to_string()),
             }
         }
         Ok(())
     }
 
-    /// Files whose names begin with that of the log and that were written to lately, the oldest first.
-    fn beside(&self) -> Vec<PathBuf> {
-        let Some(name) = self.path.file_name() else { return Vec::new() };
-        let directory =
-            self.path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
-        let now = self.clock.now();
-        let is_late = |found: &Metadata| now.since(written(found)) < BESIDE_MS;
-        let entries = std::fs::read_dir(directory).into_iter().flatten().filter_map(Result::ok);
-        let mut found: Vec<(UnixMillis, PathBuf)> = entries
-            .filter(|entry| entry.file_name() != name)
-            .filter(|entry| entry.file_name().as_encoded_bytes().starts_with(name.as_encoded_bytes()))
-            .filter_map(|entry| {
-                let metadata = entry.metadata().ok().filter(Metadata::is_file).filter(is_late)?;
-                Some((written(&metadata), entry.path()))
-            })
-            .collect();
-        found.sort();
-        found.into_iter().map(|(_, path)| path).collect()
+    /// Says whether the log that was read is still there to be read to its end.
+    fn tell_found(
+        &mut self,
+        counter: &mut Counter<'_>,
+        why: Why,
+        stood: Option<&Stood>,
+        found: Option<String>,
+    ) {
+        let (path, site) = (self.path.display(), counter.site().id.clone());
+        match (why, stood, found) {
+            (Why::Cut, _, Some(copy)) => {
+                (self.tell)(&format!("the log was cut; the rest of it is read from its copy {copy}"));
+            }
+            (Why::Cut, _, None) => {
+                let text = format!(
+                    "{path} was cut, and there is no copy of it beside it; what was written to it within the last second before is not counted"
+                );
+                self.warn(counter, &text);
+            }
+            (Why::Began, Some(_), None) => {
+                let text = format!(
+                    "the log that was followed last is not beside {path} any more; what was written to it since is not counted. If it was moved, import it: headcount import --site {site} FILE"
+                );
+                self.warn(counter, &text);
+            }
+            _ => {}
+        }
     }
 
     /// Waits a moment, and begins again where the desk will say that the log stands.
@@ -276,10 +368,4 @@ fn hand_in(counter: &mut Counter<'_>, desk: &mut dyn Desk) -> Result<(), ImportE
         counter.flush();
     }
     counter.deliver(desk)
-}
-
-fn written(metadata: &Metadata) -> UnixMillis {
-    let since =
-        metadata.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
-    UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -10,7 +10,7 @@ use super::order::Told;
 use crate::beacon::PageUrl;
 use crate::beacon::log::{self, LogLine};
 use crate::guard::is_spam_referrer;
-use crate::sites::Site;
+use crate::sites::{Site, is_host_of};
 use crate::visitor::{Logged, logged_details};
 use crate::words::PagePath;
 
@@ -103,10 +103,18 @@ const STATIC: [&str; 83] = [
 ];
 const EXTENSION_BYTES_MAX: usize = 11;
 
+/// What programs ask a site for, by its whole path; in the same place below are files of [`WELL_KNOWN`].
+const FOR_PROGRAMS: [&[u8]; 2] = [b"/robots.txt", b"/sitemap.xml"];
+/// RFC 8615.
+const WELL_KNOWN: &[u8] = b"/.well-known/";
+
 /// Whether a target asks for a file that is no page.
 pub(super) fn is_static(target: &[u8]) -> bool {
     let end = target.iter().position(|b| matches!(b, b'?' | b'#')).unwrap_or(target.len());
-    let path = &target[..end];
+    let path = path_of(&target[..end]);
+    if FOR_PROGRAMS.contains(&path) || path.starts_with(WELL_KNOWN) {
+        return true;
+    }
     let tail = &path[path.len().saturating_sub(EXTENSION_BYTES_MAX + 1)..];
     let Some(dot) = tail.iter().rposition(|b| matches!(b, b'.' | b'/')) else { return false };
     if tail[dot] == b'/' {
@@ -120,8 +128,29 @@ pub(super) fn is_static(target: &[u8]) -> bool {
     STATIC.binary_search_by(|known| known.as_bytes().cmp(lower)).is_ok()
 }
 
+/// The path of a target, which may be a whole address.
+fn path_of(target: &[u8]) -> &[u8] {
+    if target.starts_with(b"/") {
+        return target;
+    }
+    let Some(authority) = memchr::memmem::find(target, b"://") else { return target };
+    let behind = &target[authority + 3..];
+    memchr::memchr(b'/', behind).map_or(b"/", |slash| &behind[slash..])
+}
+
+/// Whether a target is a whole address on another host: somebody took the server for a proxy. Some servers log
+/// their own addresses in that form, so without a list of hosts any is taken, as that of a beacon.
+fn is_foreign(target: &[u8], hosts: &[String]) -> bool {
+    if hosts.is_empty() || target.starts_with(b"/") {
+        return false;
+    }
+    let url = log::page(target);
+    let host = url.as_ref().and_then(PageUrl::host);
+    host.is_some_and(|host| !hosts.iter().any(|allowed| is_host_of(allowed, &host)))
+}
+
 /// Whether a line counts, as the rules say.
-pub(super) fn judge(line: &LogLine<'_>, who: &Logged) -> Outcome {
+pub(super) fn judge(line: &LogLine<'_>, who: &Logged, site: &Site) -> Outcome {
     if who.excluded {
         return Outcome::Excluded;
     }
@@ -133,6 +162,9 @@ pub(super) fn judge(line: &LogLine<'_>, who: &Logged) -> Outcome {
     }
     if !(200..300).contains(&line.status) && line.status != 304 {
         return Outcome::Status;
+    }
+    if is_foreign(line.target, &site.hosts) {
+        return Outcome::ForeignHost;
     }
     if is_static(line.target) {
         return Outcome::Static;
@@ -157,6 +189,7 @@ pub(super) fn page(line: &LogLine<'_>, who: &Logged, site: &Site) -> (Option<Pag
 mod tests {
     use super::*;
     use crate::details::{Browser, Device, Screen, System, Traits};
+    use crate::import::tests::site;
     use crate::words::VisitorId;
 
     const READER: Logged = Logged {
@@ -174,11 +207,32 @@ mod tests {
         },
     };
 
-    fn judged(request: &str, status: u16, referrer: &str, who: &Logged) -> Outcome {
+    /// Of a site with these hosts.
+    fn judged_for(hosts: &[&str], request: &str, status: u16, referrer: &str, who: &Logged) -> Outcome {
         let text = format!(
             "203.0.113.9 - - [17/May/2015:10:05:03 +0000] \"{request}\" {status} 9 \"{referrer}\" \"x\""
         );
-        judge(&log::parse(text.as_bytes()).expect("a line"), who)
+        let site = Site { hosts: hosts.iter().map(|host| (*host).to_owned()).collect(), ..(*site()).clone() };
+        judge(&log::parse(text.as_bytes()).expect("a line"), who, &site)
+    }
+
+    #[test]
+    fn an_address_on_another_host_is_no_page_of_the_site() {
+        let hosts = ["vks.vn", "*.vks.vn"];
+        for (target, expected) in [
+            ("/", Outcome::Counted),
+            ("//evil.com/a", Outcome::Counted),
+            ("http://vks.vn/a", Outcome::Counted),
+            ("HTTPS://WWW.vks.vn:443/a", Outcome::Counted),
+            ("http://evil.com/abs", Outcome::ForeignHost),
+            ("http://vks.vn@evil.com/", Outcome::ForeignHost),
+            ("http://evil.com/a.png", Outcome::ForeignHost),
+            ("http://vks.vn/robots.txt", Outcome::Static),
+        ] {
+            let request = format!("GET {target} HTTP/1.1");
+            assert_eq!(judged_for(&hosts, &request, 200, "-", &READER), expected, "{target}");
+        }
+        assert_eq!(judged_for(&[], "GET http://evil.com/abs HTTP/1.1", 200, "-", &READER), Outcome::Counted);
     }
 
     #[test]
@@ -200,7 +254,8 @@ mod tests {
             ("GET /a.png HTTP/1.1", 200, "http://semalt.com/", &READER, Outcome::Static),
             ("GET / HTTP/1.1", 200, "http://x.semalt.com/", &READER, Outcome::ReferrerSpam),
         ] {
-            assert_eq!(judged(request, status, referrer, who), expected, "{request} {status}");
+            let judged = judged_for(&[], request, status, referrer, who);
+            assert_eq!(judged, expected, "{request} {status}");
         }
     }
 
@@ -214,6 +269,12 @@ mod tests {
             "/f.woff2#x",
             "/b.zip",
             "/s.webmanifest",
+            "/favicon.ico",
+            "/robots.txt",
+            "/robots.txt?x",
+            "/sitemap.xml",
+            "/sitemap.xml.gz",
+            "/.well-known/security.txt",
         ] {
             assert!(is_static(target.as_bytes()), "{target}");
         }
@@ -232,7 +293,9 @@ mod tests {
             "/version-1.2",
             "/x.averyverylongextension",
             "/a.",
-            "/robots.txt",
+            "/a/robots.txt",
+            "/about/sitemap.xml",
+            "/.well-known",
             "/data.json",
         ] {
             assert!(!is_static(target.as_bytes()), "{target}");

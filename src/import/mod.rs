@@ -12,6 +12,8 @@
 //! of the two heads tells, so a log that was short when it was first read keeps its name. Where an import goes
 //! on, the line before must be the one that it ended with; a log that was replaced meanwhile is refused.
 //!
+//! Logs that were joined or cut anew are others by that name. What they tell again is left out by its time.
+//!
 //! # Secrets
 //! Days of the past get salts of their own, which lie in a file of their own until somebody says that no more
 //! of them will come ([`Desk::finish`]). Of today, and of a day just over, the salt of beacons is taken, so
@@ -19,7 +21,9 @@
 //!
 //! The room reads files and asks a [`Desk`]; it knows neither socket nor command.
 
+mod beside;
 mod counter;
+mod cover;
 mod desk;
 mod follow;
 mod judge;
@@ -31,12 +35,13 @@ mod wire;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use beside::follow_file;
 pub use counter::{Counter, Options};
 pub use desk::{Begun, DaySalt, Desk, DeskError, Finished, OwnDesk};
 pub use follow::Follow;
 pub use outcome::{Outcome, Summary};
 pub use source::{HEAD_LINES, Progress};
-pub use wire::{BATCH_BYTES_MAX, decode, encode};
+pub use wire::{BATCH_BYTES_MAX, decode, encode, left_out_of, numbers_of};
 
 use crate::beacon::log::LogError;
 use crate::words::UnixMillis;
@@ -96,13 +101,25 @@ pub enum ImportError {
         /// Up to where it was counted.
         position: u64,
     },
-    /// A compressed file ends in the middle.
+    /// A compressed file does not unpack to its end, or not to what was packed.
     #[error(
-        "{file} is damaged or cut short ({cause}). What was whole is counted; import the whole file, and the rest follows"
+        "{file} is damaged or cut short ({cause}). Nothing of it was counted; import a whole copy, or unpack what is left of it and import that"
     )]
     Broken {
         /// The file.
         file: String,
+        /// What the decoder said.
+        cause: String,
+    },
+    /// The same, seen while it was read: of what comes through a pipe, nothing is known before.
+    #[error(
+        "{file} is damaged or cut short ({cause}). Its first {lines} lines are counted, and the last of these may be wrong, as text shortly before the damage can be; what came behind them was not. Of a compressed file that is given by its name nothing would have been counted"
+    )]
+    BrokenOff {
+        /// The file.
+        file: String,
+        /// Lines that were handed in.
+        lines: u64,
         /// What the decoder said.
         cause: String,
     },
@@ -191,17 +208,19 @@ impl Log {
         &self.name
     }
 
-    fn whole_name(&self) -> String {
+    /// The file as it was named.
+    #[must_use]
+    pub fn whole_name(&self) -> String {
         self.path.display().to_string()
     }
 }
 
 impl Counter<'_> {
-    /// Counts a log to its end. `tick` is called with every batch.
+    /// Counts a log to its end. `tick` is called with every batch. A compressed file is looked through before.
     ///
     /// # Errors
-    /// When it is no log, was replaced, breaks off, cannot be read, or the desk does not take it. What was
-    /// handed in before stays counted, and the next import goes on behind it.
+    /// When it is no log, was replaced, is damaged, cannot be read, or the desk does not take it. What was
+    /// handed in before stays counted, and the next import goes on behind it; the summary holds nothing else.
     pub fn count_log(
         &mut self,
         log: Log,
@@ -213,39 +232,65 @@ impl Counter<'_> {
 
     fn count_log_by(
         &mut self,
+        log: Log,
+        desk: &mut dyn Desk,
+        tick: &mut dyn FnMut(&Progress, &Summary),
+        batch_lines: u64,
+    ) -> Result<(), ImportError> {
+        let done = self.count_whole(log, desk, tick, batch_lines);
+        match done {
+            Ok(()) => self.settle(),
+            Err(_) => self.drop_unsettled(),
+        }
+        done
+    }
+
+    fn count_whole(
+        &mut self,
         mut log: Log,
         desk: &mut dyn Desk,
         tick: &mut dyn FnMut(&Progress, &Summary),
         batch_lines: u64,
     ) -> Result<(), ImportError> {
-        if log.head.is_empty() {
-            return self.leave(&mut log);
+        let damage = log.source.damage(&mut |progress| tick(progress, &self.summary));
+        if let Some(cause) = damage.map_err(|source| log.failed(source))? {
+            return Err(ImportError::Broken { file: log.whole_name(), cause });
         }
-        self.begin(&mut log, desk)?;
-        loop {
-            self.read_on(&mut log, desk, batch_lines)?;
-            let is_at_end = !self.is_batch_full(batch_lines);
-            if is_at_end {
-                self.check_read(&log)?;
-                self.flush();
-            }
-            self.deliver(desk)?;
-            tick(&log.source.progress, &self.summary);
-            if is_at_end {
-                return self.leave(&mut log);
+        if !log.head.is_empty() {
+            self.begin(&mut log, desk)?;
+            while self.read_batch(&mut log, desk, batch_lines)? {
+                tick(&log.source.progress, &self.summary);
             }
         }
+        check_whole(&mut log, 0)?;
+        if log.source.has_unfinished() && !log.source.end_is_line_end {
+            self.summary.note_many(Outcome::Unfinished, 1);
+        }
+        Ok(())
+    }
+
+    /// Reads a batch and hands it in. Returns whether more may come.
+    fn read_batch(&mut self, log: &mut Log, desk: &mut dyn Desk, lines: u64) -> Result<bool, ImportError> {
+        self.read_on(log, desk, lines)?;
+        let is_at_end = !self.is_batch_full(lines);
+        if is_at_end {
+            // What was read since the last batch may be what a decoder made of damaged bytes.
+            check_whole(log, self.handed_in())?;
+            self.check_read(log)?;
+            self.flush();
+        }
+        self.deliver(desk)?;
+        Ok(!is_at_end)
     }
 
     /// Goes to the place from which a log is counted on.
     fn begin(&mut self, log: &mut Log, desk: &mut dyn Desk) -> Result<(), ImportError> {
         let begun = desk.begin(&self.site().id.clone(), &log.head)?;
-        let place = begun.log.replay_from;
         let position = begun.log.position;
+        let place = self.enter(begun, log.name.clone(), log.first_at);
         if place > 0 && !log.source.go_to(place).map_err(|source| log.failed(source))? {
             return Err(ImportError::Shorter { file: log.whole_name(), position });
         }
-        self.enter(begun, log.name.clone());
         Ok(())
     }
 
@@ -284,16 +329,17 @@ impl Counter<'_> {
         }
         Ok(())
     }
+}
 
-    fn leave(&mut self, log: &mut Log) -> Result<(), ImportError> {
-        if log.source.has_unfinished() && (!log.source.end_is_line_end || log.source.broken.is_some()) {
-            self.summary.note_many(Outcome::Unfinished, 1);
-        }
-        match log.source.broken.take() {
-            Some(cause) => Err(ImportError::Broken { file: log.whole_name(), cause }),
-            None => Ok(()),
-        }
-    }
+/// What is read to its end must have unpacked to its end.
+fn check_whole(log: &mut Log, lines: u64) -> Result<(), ImportError> {
+    let Some(cause) = log.source.broken.take() else { return Ok(()) };
+    let file = log.whole_name();
+    Err(if lines == 0 {
+        ImportError::Broken { file, cause }
+    } else {
+        ImportError::BrokenOff { file, lines, cause }
+    })
 }
 
 #[cfg(test)]

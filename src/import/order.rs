@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::details::{Details, Traits};
+use crate::store::Span;
 use crate::words::{Day, PagePath, UnixMillis, VisitorId};
 
 /// How far out of order lines may be.
@@ -112,6 +113,21 @@ impl Order {
     pub(super) fn pop_up_to(&mut self, moment: UnixMillis) -> Option<Waiting> {
         self.waiting.peek().filter(|first| first.0.at <= moment)?;
         self.waiting.pop().map(|Reverse(first)| first)
+    }
+
+    /// Lets the new views that lie in a span go uncounted. Returns how many these were, and where the first of
+    /// their lines begins.
+    pub(super) fn drop_within(&mut self, span: Span) -> (u64, Option<u64>) {
+        let (mut views, mut first) = (0, None::<u64>);
+        self.waiting.retain(|Reverse(view)| {
+            let is_within = span.contains(view.at) && !view.is_known;
+            if is_within {
+                views += 1;
+                first = Some(first.map_or(view.from, |first| first.min(view.from)));
+            }
+            !is_within
+        });
+        (views, first)
     }
 
     /// Every view up to this moment has gone, and those that come late go at once.

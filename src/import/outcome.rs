@@ -1,12 +1,15 @@
 //! What becomes of a line, and the account that every line of a log is in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde_json::{Value, json};
 
 use crate::beacon::log::LogError;
+use crate::words::Day;
 
+/// Remarks that are kept; whatever causes more has said enough.
+const REMARKS_MAX: usize = 20;
 /// Places that are named of each kind of unreadable line.
 const EXAMPLES_MAX: usize = 5;
 
@@ -19,6 +22,8 @@ pub enum Outcome {
     Already,
     /// Beacons count the site at that moment already.
     Live,
+    /// Another log of the site tells of its time.
+    Covered,
     /// The owner left the client's network out.
     Excluded,
     /// A robot's.
@@ -27,7 +32,9 @@ pub enum Outcome {
     Method,
     /// Not answered with 2xx or 304.
     Status,
-    /// An image, a style, a script, a font, an archive or media.
+    /// An address on a host that the site does not have.
+    ForeignHost,
+    /// An image, a style, a script, a font, an archive or media, or a file for programs.
     Static,
     /// The referrer is a known sender of false ones.
     ReferrerSpam,
@@ -49,10 +56,12 @@ impl Outcome {
             Outcome::Counted => "counted",
             Outcome::Already => "already",
             Outcome::Live => "live",
+            Outcome::Covered => "covered",
             Outcome::Excluded => "excluded",
             Outcome::Robot => "robot",
             Outcome::Method => "method",
             Outcome::Status => "status",
+            Outcome::ForeignHost => "foreign_host",
             Outcome::Static => "static",
             Outcome::ReferrerSpam => "referrer_spam",
             Outcome::NoPage => "no_page",
@@ -68,11 +77,17 @@ impl Outcome {
             Outcome::Counted => "views".to_owned(),
             Outcome::Already => "dealt with by an earlier import".to_owned(),
             Outcome::Live => "since the first beacon of the site, which counts them itself".to_owned(),
+            Outcome::Covered => {
+                "of a time that another log was counted for; if these are other requests, as another server's are, \
+                 import the log again with --overlap"
+                    .to_owned()
+            }
             Outcome::Excluded => "from networks that are left out".to_owned(),
             Outcome::Robot => "by robots".to_owned(),
             Outcome::Method => "not a GET".to_owned(),
             Outcome::Status => "not answered with 2xx or 304".to_owned(),
-            Outcome::Static => "images, styles, scripts, fonts, archives, media".to_owned(),
+            Outcome::ForeignHost => "for addresses on hosts that the site does not list".to_owned(),
+            Outcome::Static => "images, styles, scripts, fonts, archives, media, robots.txt and the like".to_owned(),
             Outcome::ReferrerSpam => "with a referrer that is spam".to_owned(),
             Outcome::NoPage => "for something that is no page, or too long for one".to_owned(),
             Outcome::Future => "of a day that has not come yet".to_owned(),
@@ -82,7 +97,7 @@ impl Outcome {
     }
 
     fn is_odd(self) -> bool {
-        matches!(self, Outcome::NoPage | Outcome::Future | Outcome::Unreadable(_))
+        matches!(self, Outcome::Covered | Outcome::NoPage | Outcome::Future | Outcome::Unreadable(_))
     }
 }
 
@@ -95,6 +110,13 @@ pub struct Summary {
     examples: BTreeMap<Outcome, Vec<(String, u64)>>,
     /// Visits that the counted views opened.
     pub visits: u64,
+    /// Files that were not counted, or not to their end, and why.
+    uncounted: Vec<(String, String)>,
+    /// Counted days of which what views told does not stay, and for how many days it would.
+    old_days: BTreeSet<Day>,
+    /// What somebody should know besides.
+    remarks: Vec<String>,
+    details_days: u32,
 }
 
 impl Summary {
@@ -117,6 +139,39 @@ impl Summary {
         }
     }
 
+    /// Notes a counted day of which what views told does not stay.
+    pub(super) fn note_old_day(&mut self, day: Day, details_days: u32) {
+        self.old_days.insert(day);
+        self.details_days = details_days;
+    }
+
+    /// Notes something that somebody should know besides.
+    pub(super) fn note_remark(&mut self, text: &str) {
+        if self.remarks.len() < REMARKS_MAX {
+            self.remarks.push(text.to_owned());
+        }
+    }
+
+    /// Notes a file that was not counted, or not to its end.
+    pub(super) fn note_uncounted(&mut self, file: &str, cause: &str) {
+        self.uncounted.push((file.to_owned(), cause.to_owned()));
+    }
+
+    /// Files that were not counted, or not to their end, and why.
+    #[must_use]
+    pub fn uncounted(&self) -> &[(String, String)] {
+        &self.uncounted
+    }
+
+    /// Lines that were noted as views turn out to be something else.
+    pub(super) fn take_back(&mut self, outcome: Outcome, lines: u64) {
+        let counted = self.outcomes.entry(Outcome::Counted).or_default();
+        *counted = counted.saturating_sub(lines);
+        self.lines -= lines.min(self.lines);
+        self.note_many(outcome, lines);
+        self.outcomes.retain(|_, lines| *lines > 0);
+    }
+
     /// All lines.
     #[must_use]
     pub fn lines(&self) -> u64 {
@@ -136,8 +191,9 @@ impl Summary {
         self.outcomes.iter().filter(unreadable).map(|(_, lines)| lines).sum()
     }
 
-    /// For programs: `lines`, `visits`, a number for each outcome, and `unreadable_by` cause with the first
-    /// few places.
+    /// For programs: `lines`, `visits`, a number for each outcome, `odd` lines by cause with the first few
+    /// places, `uncounted` files with the cause, `days_before_retention`, and
+    /// `remarks`: what somebody should know besides.
     #[must_use]
     pub fn json(&self) -> Value {
         let mut by_word: BTreeMap<&str, u64> = BTreeMap::new();
@@ -150,11 +206,16 @@ impl Summary {
             let places: Vec<_> = examples.map(|(file, line)| format!("{file}:{line}")).collect();
             json!({ "outcome": outcome.as_str(), "cause": outcome.meaning(), "lines": lines, "first": places })
         });
+        let uncounted = self.uncounted.iter();
+        let uncounted = uncounted.map(|(file, cause)| json!({ "file": file, "cause": cause }));
         json!({
             "lines": self.lines,
             "visits": self.visits,
             "outcomes": by_word,
             "odd": odd.collect::<Vec<_>>(),
+            "uncounted": uncounted.collect::<Vec<_>>(),
+            "days_before_retention": self.old_days.len(),
+            "remarks": self.remarks,
         })
     }
 }
@@ -174,6 +235,22 @@ impl fmt::Display for Summary {
                 write!(f, ": {}", places.join(", "))?;
             }
             writeln!(f)?;
+        }
+        for remark in &self.remarks {
+            writeln!(f, "{:>width$}  {remark}", "note")?;
+        }
+        if !self.old_days.is_empty() {
+            let (many, kept) = (self.old_days.len(), self.details_days);
+            writeln!(
+                f,
+                "{many:>width$}  days are older than [retention] details = \"{kept}d\": their views, visits and \
+                 visitors stay, their pages, referrers and the like are erased"
+            )?;
+        }
+        if !self.uncounted.is_empty() {
+            let files: Vec<_> = self.uncounted.iter().map(|(file, _)| file.as_str()).collect();
+            let many = files.len();
+            writeln!(f, "{many:>width$}  files not counted, or not to their end: {}", files.join(", "))?;
         }
         Ok(())
     }
@@ -200,7 +277,9 @@ mod tests {
             text.contains("access.log:1, access.log:2, access.log:3, access.log:4, access.log:5\n"),
             "{text}"
         );
-        assert!(!text.contains("robot"), "{text}");
+        assert!(!text.contains("robot") && !text.contains("files"), "{text}");
+        summary.note_uncounted("/a/b.log", "it is a directory");
+        assert!(summary.to_string().ends_with("    1  files not counted, or not to their end: /a/b.log\n"));
         let json = summary.json();
         let sum: u64 =
             json["outcomes"].as_object().expect("an object").values().filter_map(Value::as_u64).sum();

@@ -1,6 +1,9 @@
 //! The lines of a log: plain, gzip or zstd, told by their first bytes and not by a name, from a file or from
 //! standard input.
 //!
+//! A compressed file is unpacked twice: once to see whether it is whole, then to be read. Its checksum stands at
+//! its end, and no bounded memory could hold all lines back until then.
+//!
 //! Positions are those of the uncompressed text, so a log and its compressed copy have the same. A line longer
 //! than [`LINE_BYTES_MAX`] is passed over and never held. The reader can look at the beginning without
 //! consuming it, because a log is known by its first lines.
@@ -27,6 +30,8 @@ pub const HEAD_LINES: usize = 64;
 const HEAD_BYTES: usize = 64 << 10;
 /// Room for the longest line and a good read behind it.
 const BUFFER_BYTES: usize = 4 * LINE_BYTES_MAX;
+/// How much of a compressed file is looked at between two looks at its progress.
+const TICK_BYTES: u64 = 4 << 20;
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
@@ -63,6 +68,8 @@ pub(super) struct Source {
     read: Box<dyn Read>,
     /// The same file, where one can go to a place in it.
     plain: Option<File>,
+    /// The same file, where it is compressed and can be read once more.
+    packed: Option<File>,
     buffer: Vec<u8>,
     /// What of the buffer is not consumed yet.
     start: usize,
@@ -109,7 +116,10 @@ impl Source {
         let found = read_up_to(&mut file, &mut magic)?;
         file.rewind()?;
         if magic[..found].starts_with(GZIP) || magic[..found].starts_with(ZSTD) {
-            return Source::of_stream(file, bytes);
+            let packed = file.try_clone()?;
+            let mut source = Source::of_stream(file, bytes)?;
+            source.packed = Some(packed);
+            return Ok(source);
         }
         let read = Rc::new(Cell::new(0));
         let counted = Counted { inner: file.try_clone()?, read: Rc::clone(&read) };
@@ -123,13 +133,8 @@ impl Source {
         let mut magic = [0; 4];
         let found = read_up_to(&mut counted, &mut magic)?;
         let whole = io::Cursor::new(magic[..found].to_vec()).chain(counted);
-        let text: Box<dyn Read> = if magic.starts_with(GZIP) {
-            Box::new(MultiGzDecoder::new(io::BufReader::with_capacity(BUFFER_BYTES, whole)))
-        } else if magic.starts_with(ZSTD) {
-            Box::new(zstd::stream::read::Decoder::new(whole)?)
-        } else {
-            Box::new(whole)
-        };
+        let is_packed = magic.starts_with(GZIP) || magic.starts_with(ZSTD);
+        let text = if is_packed { unpacked(whole, magic)? } else { Box::new(whole) };
         let mut source = Source::new(text, None, Progress { read, bytes });
         source.end_is_line_end = true;
         Ok(source)
@@ -139,6 +144,7 @@ impl Source {
         Source {
             read,
             plain,
+            packed: None,
             buffer: vec![0; BUFFER_BYTES],
             start: 0,
             end: 0,
@@ -148,6 +154,37 @@ impl Source {
             broken: None,
             progress,
         }
+    }
+
+    /// Unpacks a compressed file to its end, keeping nothing, so that its checksums are seen before a line is
+    /// believed: behind a damaged byte a decoder gives wrong text for long until it notices. Returns what is
+    /// wrong with it, in the decoder's words. What cannot be read twice, as a pipe, is not looked at.
+    pub(super) fn damage(&mut self, tick: &mut dyn FnMut(&Progress)) -> io::Result<Option<String>> {
+        let Some(file) = &mut self.packed else { return Ok(None) };
+        let (stands_at, mut magic) = (file.stream_position()?, [0; 4]);
+        file.rewind()?;
+        read_up_to(file, &mut magic)?;
+        file.rewind()?;
+        let progress = Progress { read: Rc::new(Cell::new(0)), bytes: self.progress.bytes };
+        let counted = Counted { inner: file.try_clone()?, read: Rc::clone(&progress.read) };
+        let mut text = unpacked(counted, magic)?;
+        let (mut room, mut told) = (vec![0; BUFFER_BYTES], 0);
+        let damage = loop {
+            match text.read(&mut room) {
+                Ok(0) => break None,
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if is_of_decoder(&error) => break Some(error.to_string()),
+                Err(error) => return Err(error),
+            }
+            if progress.read() - told >= TICK_BYTES {
+                told = progress.read();
+                tick(&progress);
+            }
+        };
+        drop(text);
+        file.seek(SeekFrom::Start(stands_at))?;
+        Ok(damage)
     }
 
     /// The name of the log: hashes of its text up to the end of its first line, its second, and so on, for
@@ -279,17 +316,28 @@ impl Source {
     }
 }
 
+/// Text as it was before it was packed, by the first bytes of what it became.
+fn unpacked(packed: impl Read + 'static, magic: [u8; 4]) -> io::Result<Box<dyn Read>> {
+    Ok(if magic.starts_with(GZIP) {
+        Box::new(MultiGzDecoder::new(io::BufReader::with_capacity(BUFFER_BYTES, packed)))
+    } else {
+        Box::new(zstd::stream::read::Decoder::new(packed)?)
+    })
+}
+
 /// Whether the bytes are at fault, and not the disk.
 fn is_of_decoder(error: &io::Error) -> bool {
     error.raw_os_error().is_none()
 }
 
-/// See [`Source::head`]; `is_all` says that nothing follows, so that a line without an end is one.
+/// See [`Source::head`]; `is_all` says that nothing follows, so that a first line without an end is one. A later
+/// one names no log: it may have been half written when it was counted.
 pub(super) fn head_of(text: &[u8], is_all: bool) -> Vec<u64> {
     let mut hasher = SipHasher24::new();
     let mut head = Vec::new();
     for line in text[..text.len().min(HEAD_BYTES)].split_inclusive(|b| *b == b'\n').take(HEAD_LINES) {
-        let (content, is_whole) = line.strip_suffix(b"\n").map_or((line, is_all), |line| (line, true));
+        let is_only = is_all && head.is_empty();
+        let (content, is_whole) = line.strip_suffix(b"\n").map_or((line, is_only), |line| (line, true));
         if !is_whole {
             break;
         }

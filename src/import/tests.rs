@@ -21,7 +21,7 @@ const BEGAN: u64 = 1_431_900_000;
 const NOW: UnixMillis = UnixMillis(1_500_000_000_000);
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 
-fn site() -> Arc<Site> {
+pub(super) fn site() -> Arc<Site> {
     let time_zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(1));
     Arc::new(Site { time_zone, ..Site::plain("vks") })
 }
@@ -76,7 +76,13 @@ impl Room {
             visitors: BTreeMap::new(),
         };
         let mut desk = Mortal { own, batches_left: batches_max };
-        let options = Options { site: site(), visit_window_ms: WINDOW_MS, everything: false, overlap: false };
+        let options = Options {
+            site: site(),
+            visit_window_ms: WINDOW_MS,
+            everything: false,
+            overlap: false,
+            details_days: 400,
+        };
         let mut counter = Counter::new(options, &self.visitors, NOW);
         let log = Log::of_stream(Cursor::new(text.to_vec())).expect("reads");
         let done = counter.count_log_by(log, &mut desk, &mut |_, _| {}, lines);
@@ -214,4 +220,26 @@ proptest! {
         prop_assert_eq!(in_pieces.days(), whole.days());
         prop_assert_eq!(in_pieces.pages(), whole.pages());
     }
+}
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    io::Write::write_all(&mut encoder, text).expect("memory");
+    encoder.finish().expect("memory")
+}
+
+#[test]
+fn of_a_packed_stream_that_breaks_off_the_summary_says_what_is_stored_and_the_rest_follows() {
+    let views: Vec<View> = (0..4_000).map(|n| (n, u8::try_from(n % 50).expect("small"), 1)).collect();
+    let (text, mut room, mut whole) = (text(&views), Room::new(), Room::new());
+    let packed = gzip(&text);
+    let (counted, summary) = room.count(&packed[..packed.len() / 2], 500, 1_000);
+    let Err(ImportError::BrokenOff { lines, .. }) = counted else { panic!("{counted:?}") };
+    assert!(lines >= 500 && lines % 500 == 0, "{lines}");
+    assert_eq!(summary.lines(), lines);
+    let (counted, rest) = room.count(&packed, 500, 1_000);
+    counted.expect("counts");
+    assert_eq!(rest.lines(), 4_000);
+    whole.count(&text, 500, 1_000).0.expect("counts");
+    assert_eq!(room.days(), whole.days());
 }

@@ -10,19 +10,20 @@ use serde::{Deserialize, Serialize};
 use super::HEAD_LINES;
 use crate::details::{Details, Dimension, Traits};
 use crate::rows::{SiteChanges, Sketch};
-use crate::store::{ImportBatch, ImportLog};
+use crate::store::{ImportBatch, ImportLog, LeftOut, Span};
 use crate::words::{Day, PagePath, SiteId, StreamId, Tally, UnixMillis};
 
 /// The most bytes of a batch: 100,000 lines that all ask for another page of 100 letters take 11 MiB.
 pub const BATCH_BYTES_MAX: u64 = 128 << 20;
 /// Says which form this is; another release has another.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct Wire<'a> {
     version: u32,
     site: &'a str,
     from: (u64, u64),
+    left_out_before: usize,
     stream: u64,
     head: Vec<u64>,
     position: u64,
@@ -30,6 +31,8 @@ struct Wire<'a> {
     counted_at: u64,
     replay_from: u64,
     replay_line: u64,
+    span: Option<(u64, u64)>,
+    left_out: Vec<(u64, u64, u64)>,
     days: Vec<(i32, u64, u64)>,
     #[serde(borrow)]
     pages: Vec<(i32, &'a str, u64, u64)>,
@@ -57,6 +60,7 @@ pub fn encode(batch: &ImportBatch) -> Vec<u8> {
         version: VERSION,
         site: batch.site.as_str(),
         from: (batch.from.0, batch.from.1.0),
+        left_out_before: batch.left_out_before,
         stream: batch.log.stream.0,
         head: batch.log.head.clone(),
         position: batch.log.position,
@@ -64,6 +68,8 @@ pub fn encode(batch: &ImportBatch) -> Vec<u8> {
         counted_at: batch.log.counted_at.0,
         replay_from: batch.log.replay_from,
         replay_line: batch.log.replay_line,
+        span: batch.log.span.map(|span| (span.from.0, span.to.0)),
+        left_out: batch.log.left_out.iter().map(numbers_of).collect(),
         days: days.collect(),
         pages: pages.collect(),
         traits: traits.collect(),
@@ -105,6 +111,9 @@ pub fn decode(bytes: &[u8]) -> Option<ImportBatch> {
         let dimension = Dimension::parse(dimension)?;
         changes.details.add_name(day(number)?, dimension, name, Tally { views, visits });
     }
+    if wire.left_out.len() > ImportLog::LEFT_OUT_MAX || wire.left_out_before > ImportLog::LEFT_OUT_MAX {
+        return None;
+    }
     let log = ImportLog {
         stream: StreamId(wire.stream),
         head: Some(wire.head).filter(|head| head.len() <= HEAD_LINES)?,
@@ -113,15 +122,30 @@ pub fn decode(bytes: &[u8]) -> Option<ImportBatch> {
         counted_at: UnixMillis(wire.counted_at),
         replay_from: wire.replay_from,
         replay_line: wire.replay_line,
+        span: wire.span.map(|(from, to)| Span { from: UnixMillis(from), to: UnixMillis(to) }),
+        left_out: wire.left_out.iter().map(left_out_of).collect(),
     };
     Some(ImportBatch {
         site: SiteId::parse(wire.site).ok()?,
         from: (wire.from.0, UnixMillis(wire.from.1)),
+        left_out_before: wire.left_out_before,
         log,
         changes,
         visitors: sketches(&wire.visitors)?,
         visitors_today: sketches(&wire.visitors_today)?,
     })
+}
+
+/// First and last moment, and the byte from which on: what [`left_out_of`] reads.
+#[must_use]
+pub fn numbers_of(left_out: &LeftOut) -> (u64, u64, u64) {
+    (left_out.span.from.0, left_out.span.to.0, left_out.since)
+}
+
+/// What [`numbers_of`] gave.
+#[must_use]
+pub fn left_out_of(numbers: &(u64, u64, u64)) -> LeftOut {
+    LeftOut { span: Span { from: UnixMillis(numbers.0), to: UnixMillis(numbers.1) }, since: numbers.2 }
 }
 
 #[cfg(test)]
@@ -151,10 +175,13 @@ mod tests {
             counted_at: UnixMillis(5),
             replay_from: 6,
             replay_line: 2,
+            span: Some(Span { from: UnixMillis(1), to: UnixMillis(9) }),
+            left_out: vec![left_out_of(&(2, 3, 4))],
         };
         ImportBatch {
             site: SiteId::parse("vks").expect("an id"),
             from: (8, UnixMillis(9)),
+            left_out_before: 1,
             log,
             changes,
             visitors: BTreeMap::from([(Day(-3), sketch.clone())]),
@@ -176,7 +203,7 @@ mod tests {
         let bytes = encode(&batch());
         assert!(decode(&bytes[..bytes.len() - 1]).is_none() && decode(b"").is_none());
         let mut other = bytes.clone();
-        other[0] = 2;
+        other[0] += 1;
         assert!(decode(&other).is_none(), "another release");
         let day = batch();
         let beyond = ImportBatch { visitors: BTreeMap::from([(Day(i32::MAX), Sketch::default())]), ..day };

@@ -16,6 +16,32 @@ use super::{Halt, Sequence, Store, StoreError};
 use crate::rows::{DayVisitors, SiteChanges, Sketch};
 use crate::words::{Day, SiteId, StreamId, UnixMillis};
 
+/// A span of time, both ends in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span {
+    /// The first moment.
+    pub from: UnixMillis,
+    /// The last moment.
+    pub to: UnixMillis,
+}
+
+impl Span {
+    /// Whether a moment lies in it.
+    #[must_use]
+    pub fn contains(&self, at: UnixMillis) -> bool {
+        (self.from..=self.to).contains(&at)
+    }
+}
+
+/// Lines of a log that were left out: another log tells of their time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Lines of this time,
+    pub span: Span,
+    /// from this byte of the log on.
+    pub since: u64,
+}
+
 /// How far a log is counted, and what it is known by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportLog {
@@ -34,6 +60,15 @@ pub struct ImportLog {
     pub replay_from: u64,
     /// Lines before that one.
     pub replay_line: u64,
+    /// The time that it tells of, up to `position`.
+    pub span: Option<Span>,
+    /// What of it was left out.
+    pub left_out: Vec<LeftOut>,
+}
+
+impl ImportLog {
+    /// The most entries of [`ImportLog::left_out`]: a log is seldom made of more than ten years of daily ones.
+    pub const LEFT_OUT_MAX: usize = 4_096;
 }
 
 /// A part of a log, added up.
@@ -44,6 +79,8 @@ pub struct ImportBatch {
     /// The position that the log must stand at, and the moment it must be counted up to; both 0 for a log
     /// that is not known yet.
     pub from: (u64, UnixMillis),
+    /// How many parts of the log must be left out so far.
+    pub left_out_before: usize,
     /// How far it is counted with this batch.
     pub log: ImportLog,
     /// What is added to rows.
@@ -53,6 +90,9 @@ pub struct ImportBatch {
     /// Visitors of this batch, by the same ids that beacons have: of today, or of a day just over.
     pub visitors_today: BTreeMap<Day, Sketch>,
 }
+
+/// Bytes of one [`LeftOut`].
+const LEFT_OUT_BYTES: usize = 24;
 
 impl Store {
     /// The logs that were counted for a site, wholly or in part.
@@ -64,6 +104,8 @@ impl Store {
             list(connection, include_str!("sql/read_import_logs.sql"), named_params! { ":id": id }, |row| {
                 let head: Vec<u8> = row.get(1)?;
                 let StreamId(tail) = row.get(3)?;
+                let span = row.get::<_, Option<_>>(7)?.zip(row.get::<_, Option<_>>(8)?);
+                let left_out: Vec<u8> = row.get(9)?;
                 Ok(ImportLog {
                     stream: row.get(0)?,
                     head: head.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect(),
@@ -72,6 +114,8 @@ impl Store {
                     counted_at: row.get(4)?,
                     replay_from: row.get(5)?,
                     replay_line: row.get(6)?,
+                    span: span.map(|(from, to)| Span { from, to }),
+                    left_out: left_out_of(&left_out),
                 })
             })
         })
@@ -94,7 +138,8 @@ impl Store {
             let other = apply_site(transaction, &batch.site, &batch.changes, limits, sequence)?;
             let site = find_site(transaction, &batch.site)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
             let stands_at = position(transaction, site, batch.log.stream)?;
-            if stands_at != batch.from {
+            let expected = (batch.from.0, batch.from.1, batch.left_out_before * LEFT_OUT_BYTES);
+            if stands_at != expected {
                 return Err(Halt::Refused(StoreError::ImportMoved {
                     stands_at: stands_at.0,
                     from: batch.from.0,
@@ -135,11 +180,31 @@ impl Store {
     }
 }
 
-fn position(connection: &Connection, site: i64, stream: StreamId) -> rusqlite::Result<(u64, UnixMillis)> {
+/// Position, moment, and bytes of what is left out.
+fn position(
+    connection: &Connection,
+    site: i64,
+    stream: StreamId,
+) -> rusqlite::Result<(u64, UnixMillis, usize)> {
     let mut statement = connection.prepare_cached(include_str!("sql/find_import_position.sql"))?;
     let key = named_params! { ":site": site, ":stream": stream };
-    let found = statement.query_row(key, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let found = statement.query_row(key, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
     Ok(found.unwrap_or_default())
+}
+
+fn left_out_of(bytes: &[u8]) -> Vec<LeftOut> {
+    let number = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
+    let parts = bytes.as_chunks::<8>().0.as_chunks::<3>().0.iter();
+    let part = |[from, to, since]: &[[u8; 8]; 3]| {
+        let span = Span { from: UnixMillis(number(from)), to: UnixMillis(number(to)) };
+        LeftOut { span, since: number(since) }
+    };
+    parts.map(part).collect()
+}
+
+fn left_out_bytes(left_out: &[LeftOut]) -> Vec<u8> {
+    let numbers = |part: &LeftOut| [part.span.from.0, part.span.to.0, part.since].map(u64::to_le_bytes);
+    left_out.iter().flat_map(numbers).flatten().collect()
 }
 
 fn put_log(
@@ -158,6 +223,9 @@ fn put_log(
         ":counted_at": log.counted_at,
         ":replay_from": log.replay_from,
         ":replay_line": log.replay_line,
+        ":first_at": log.span.map(|span| span.from),
+        ":last_at": log.span.map(|span| span.to),
+        ":left_out": left_out_bytes(&log.left_out),
         ":sequence": sequence,
     })
 }
@@ -230,10 +298,14 @@ mod tests {
             counted_at: UnixMillis(7),
             replay_from: 5,
             replay_line: 2,
+            span: Some(Span { from: UnixMillis(3), to: UnixMillis(7) }),
+            left_out: vec![LeftOut { span: Span { from: UnixMillis(4), to: UnixMillis(6) }, since: 9 }],
         };
+        let left_out_before = usize::from(from > 0);
         let from = (from, UnixMillis(if from == 0 { 0 } else { 7 }));
         let visitors = BTreeMap::from([(DAY, sketch)]);
-        ImportBatch { site: site("vks"), from, log, changes, visitors, visitors_today: BTreeMap::new() }
+        let (site, visitors_today) = (site("vks"), BTreeMap::new());
+        ImportBatch { site, from, left_out_before, log, changes, visitors, visitors_today }
     }
 
     fn shown(store: &Store) -> (u64, u64) {
@@ -254,6 +326,8 @@ mod tests {
             assert_eq!(shown(store), (5, 5));
             let waiting = ImportBatch { from: (100, UnixMillis(6)), ..batch(100, 100, 0..1) };
             assert!(store.apply_import(&waiting, &BTreeMap::new()).is_err(), "they were counted meanwhile");
+            let retaken = ImportBatch { left_out_before: 0, ..batch(100, 100, 0..1) };
+            assert!(store.apply_import(&retaken, &BTreeMap::new()).is_err(), "it was taken meanwhile");
             store.apply_import(&batch(100, 200, 3..9), &BTreeMap::new()).expect("apply");
             assert_eq!(shown(store), (11, 9));
             assert_eq!(store.import_logs(&site("vks")).expect("read"), [batch(0, 200, 0..0).log]);

@@ -48,7 +48,7 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 pub use adjust::{AdjustError, Adjustment, Scope};
 pub use backup::{put_streams, take_streams};
 pub use batch::{Batch, Brought, Earlier, InForce, Source};
-pub use import::{ImportBatch, ImportLog};
+pub use import::{ImportBatch, ImportLog, LeftOut, Span};
 pub use read::{DayRow, DetailDayRow, PageDayRow, SiteRow, UndatedRow};
 pub use reason::{Reason, ReasonError};
 pub use upkeep::{Prune, Pruned};

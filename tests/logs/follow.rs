@@ -161,6 +161,95 @@ fn a_log_that_is_not_there_is_waited_for() {
     assert_eq!(outcome(&end(child), "counted"), 1);
 }
 
+/// Lines of ten seconds, each of another page, in a log that tells of some seconds ago.
+fn lines(log: u64, seconds_ago: i64) -> String {
+    (0..10).map(|n| line(now() - seconds_ago + n, "203.0.113.7", &format!("/l{log}/{n}"))).collect()
+}
+
+fn gzip(path: &Path) {
+    let packed = super::gzip(&fs::read(path).unwrap());
+    fs::write(path.with_extension(format!("{}.gz", path.extension().unwrap().to_str().unwrap())), packed)
+        .unwrap();
+    fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn logs_that_came_and_went_while_nobody_followed_are_counted() {
+    let (daemon, log) = start();
+    let (one, two, three) =
+        (log.with_extension("log.1"), log.with_extension("log.2"), log.with_extension("log.3"));
+    // An older one was there before anybody followed; nobody asked for it.
+    fs::write(&three, lines(9, 1_000)).unwrap();
+    fs::write(&log, lines(0, 900)).unwrap();
+    let mut child = follow(&daemon, &log);
+    wait_for(|| (views(&daemon) == 10).then_some(()));
+    child.kill();
+    append(&log).write_all(lines(1, 800).as_bytes()).unwrap();
+    fs::rename(&log, &two).unwrap();
+    gzip(&two);
+    fs::write(&one, lines(2, 700)).unwrap();
+    fs::write(&log, lines(3, 600)).unwrap();
+    let child = follow(&daemon, &log);
+    wait_for(|| (views(&daemon) == 40).then_some(()));
+    // Two rotations between two looks.
+    fs::rename(&log, &two).unwrap();
+    fs::write(&one, lines(4, 500)).unwrap();
+    fs::write(&log, lines(5, 400)).unwrap();
+    each_once(&daemon, 60);
+    let summary = end(child);
+    assert_eq!(
+        (outcome(&summary, "counted"), &summary["remarks"]),
+        (50, &serde_json::json!([])),
+        "{summary}"
+    );
+}
+
+#[test]
+fn what_is_missed_is_said() {
+    let (daemon, log) = start();
+    fs::write(&log, lines(0, 900)).unwrap();
+    let mut child = follow(&daemon, &log);
+    wait_for(|| (views(&daemon) == 10).then_some(()));
+    child.kill();
+    append(&log).write_all(lines(1, 800).as_bytes()).unwrap();
+    let elsewhere = daemon.directory.path().join("old");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::rename(&log, elsewhere.join("access.log.1")).unwrap();
+    fs::write(&log, lines(2, 700)).unwrap();
+    let child = follow(&daemon, &log);
+    wait_for(|| (views(&daemon) == 20).then_some(()));
+    // Emptied by hand: there is no copy.
+    fs::write(&log, "").unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(600));
+    fs::write(&log, lines(3, 600)).unwrap();
+    wait_for(|| (views(&daemon) == 30).then_some(()));
+    let summary = end(child);
+    let remarks = summary["remarks"].as_array().unwrap();
+    assert_eq!(remarks.len(), 2, "{summary}");
+    assert!(remarks[0].as_str().unwrap().contains("If it was moved, import it"), "{summary}");
+    assert!(remarks[1].as_str().unwrap().contains("there is no copy of it beside it"), "{summary}");
+    let moved = elsewhere.join("access.log.1");
+    assert_eq!(outcome(&super::import(&daemon, &[moved.to_str().unwrap()]), "counted"), 10);
+    each_once(&daemon, 40);
+}
+
+#[test]
+fn one_log_has_one_follower_and_standard_input_none() {
+    let (daemon, log) = start();
+    fs::write(&log, lines(0, 900)).unwrap();
+    let child = follow(&daemon, &log);
+    wait_for(|| (views(&daemon) == 10).then_some(()));
+    let refused = |name: &str, code: i32, words: &str| {
+        let output = daemon.run("import", &["--site", "vks", "--follow", name]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(said.contains(words), "{said}");
+    };
+    refused(log.to_str().unwrap(), 1, "another `headcount import --follow` reads");
+    refused("-", 2, "standard input cannot be followed");
+    end(child);
+}
+
 struct Nginx {
     child: Child,
     port: u16,

@@ -1,1 +1,1 @@
-SELECT position, counted_at FROM import_log WHERE site = :site AND stream = :stream
+SELECT position, counted_at, length(left_out) FROM import_log WHERE site = :site AND stream = :stream
