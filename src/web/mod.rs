@@ -174,9 +174,18 @@ impl Rooms {
             Err("starting or stopping")
         } else if self.state.journal_failing.load(Ordering::Acquire) > 0 {
             Err("the journal cannot be written")
+        } else if self.lacks_salt() {
+            Err("there is no shared secret for the day yet; the shared store must be reached for it")
         } else {
             Ok(())
         }
+    }
+
+    /// In a fleet nobody is counted for whom there is no secret that all share.
+    fn lacks_salt(&self) -> bool {
+        let now = self.clock.now();
+        let lacks = |placed: &Placed| self.salts_of(placed.number, now).is_none();
+        self.counts.is_together() && self.sites().iter().any(lacks)
     }
 
     /// The secrets of the day of a site: today's, and for one visit window after midnight that of
