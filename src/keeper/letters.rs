@@ -2,7 +2,7 @@
 
 use super::{Keeper, MINUTES_KEPT, OrderError};
 use crate::fleet::{Fleet, Letter, News, Terms};
-use crate::rows::{RowKey, RowValue, Sketch, shown};
+use crate::rows::{RowKey, RowValue, Sketch, Touched, shown};
 use crate::sites::{Placed, Site};
 use crate::store::{Sequence, Store, StoreError};
 use crate::words::{SiteId, Tally, UnixMillis};
@@ -58,7 +58,8 @@ impl Keeper {
         if let Some(placed) = sites.find(site.as_str()).cloned() {
             let now = self.rooms.clock.now();
             self.rooms.counts.forget(site.as_str(), now);
-            let kept = super::kept(self.fold.store(), &placed.site, now)?;
+            let store = self.fold.store();
+            let kept = with_others(store, &placed.site, super::kept(store, &placed.site, now)?, now)?;
             self.rooms.counts.replace(&placed, &kept, now);
         }
         Ok(())
@@ -67,7 +68,10 @@ impl Keeper {
     fn tell_presence(&mut self, site: SiteId) {
         let Some(fleet) = &self.fleet else { return };
         let now = self.rooms.clock.now();
-        let everybody = self.rooms.counts.everybody(&site, now);
+        // A visit that the fold has not asked about yet must not be found open when it does.
+        let is_asked = |touch: &Touched| !touch.known || self.fold.knows(touch.visitor, touch.first);
+        let everybody = self.rooms.counts.everybody(&site, now).into_iter().filter(is_asked);
+        let everybody: Vec<_> = everybody.collect();
         tracing::info!(site = %site, people = everybody.len(), "the shared store is told who is here");
         fleet.tell_presence(site, self.fold.settled(), everybody);
     }
