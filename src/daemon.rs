@@ -189,7 +189,8 @@ pub fn open_kept(
         }
         Some(fleet) => {
             store.prepare_sharing()?;
-            fleet.meet(&mut store, MEETING)?;
+            let sites: Vec<_> = config.sites.iter().map(|site| site.id.clone()).collect();
+            fleet.meet(&mut store, &sites, MEETING)?;
             Fold::open_together(options, window, streams, store, decide_with(fleet))?
         }
     };
