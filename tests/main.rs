@@ -56,3 +56,6 @@ mod privacy;
 
 /// Referrers, browsers, countries and the like: kept, exported, shown; and a state directory of the first format.
 mod report;
+
+/// Many machines that share one count through Redis: a contract, faults, chaos.
+mod fleet;

@@ -5,6 +5,12 @@ pub mod client;
 
 /// A real Chromium.
 pub mod chromium;
+/// A network that can be cut.
+pub mod cut;
+/// Nodes that share one count, and readers who wander between them.
+pub mod fleet;
+/// Real servers of the shared store.
+pub mod redis;
 /// The web server of a page that embeds the counter.
 pub mod site;
 
@@ -111,6 +117,11 @@ impl Daemon {
         });
         let (public, admin) = addresses;
         self.running = Some(Running { child, public, admin, log, reader });
+    }
+
+    /// Whether it was started and not ended.
+    pub fn is_running(&self) -> bool {
+        self.running.is_some()
     }
 
     fn running(&self) -> &Running {
