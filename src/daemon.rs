@@ -5,6 +5,9 @@
 //! closes and drains, the workers write their last turn, the keeper folds it, the lock goes. Every
 //! thread is joined here; one that ends before its time ends the process.
 
+mod door;
+mod manager;
+
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -18,6 +21,8 @@ use std::time::{Duration, SystemTime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 
+use self::door::Door;
+pub use self::manager::Manager;
 use crate::clock::Clock;
 use crate::config::{Config, Problems};
 use crate::control;
@@ -30,7 +35,7 @@ use crate::metrics::Metrics;
 use crate::salt::{SaltError, Salts, imported_file, random};
 use crate::store::{self, Store, StoreError};
 use crate::visitor::{Visitors, VisitorsError};
-use crate::web::{self, BindError, Committer, Rooms, Worker};
+use crate::web::{self, BindError, Committer, Listeners, Passed, Rooms, Worker};
 use crate::words::Record;
 
 /// How often files and workers are looked at.
@@ -179,6 +184,15 @@ pub fn open_stopped(config: &Config) -> Result<Kept, DaemonError> {
 /// Reads the configuration again.
 pub type Reload = Box<dyn Fn() -> Result<Config, Problems>>;
 
+/// What started this process has given it; by default nothing.
+#[derive(Debug, Default)]
+pub struct Host {
+    /// Sockets that it keeps for us.
+    pub passed: Option<Passed>,
+    /// Who wants to hear from us.
+    pub manager: Arc<Manager>,
+}
+
 /// A daemon that is serving.
 pub struct Daemon {
     config: Config,
@@ -188,6 +202,7 @@ pub struct Daemon {
     orders: mpsc::Sender<Order>,
     keeper: JoinHandle<Result<(), FoldError>>,
     admin: Vec<std::net::TcpListener>,
+    manager: Arc<Manager>,
     /// The line that proxies lack was shown.
     warned: bool,
     /// The addresses of the public listener.
@@ -200,36 +215,31 @@ impl Daemon {
     ///
     /// # Errors
     /// When any part cannot be opened; nothing is left behind then.
-    pub fn start(config: Config, clock: Clock) -> Result<Daemon, DaemonError> {
+    pub fn start(config: Config, clock: Clock, host: Host) -> Result<Daemon, DaemonError> {
         tracing::info!(state_directory = %config.state_directory.display(), version = env!("CARGO_PKG_VERSION"), "starting");
         config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        let Host { passed, manager } = host;
         let count =
             config.web.workers.or_else(|| thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
         // The directory is locked first: a second start by mistake takes no connection.
         let lock = lock(&config.state_directory)?;
-        let listeners = config.web.listen.iter().map(|address| web::bind_shared(*address, count));
-        let listeners: Vec<Vec<_>> = listeners.collect::<Result<_, _>>()?;
-        let admin = config
-            .web
-            .admin_listen
-            .iter()
-            .map(|address| web::bind(*address))
-            .collect::<Result<Vec<_>, _>>()?;
+        let door = open_door(&config, passed, count)?;
+        manager.status("adding up what was left over");
         let kept = open_kept(&config, lock, Arc::new(RealDisk))?;
         clock_after(&clock, &kept.found);
         tell_left_over(&kept.folded);
         let workers: Vec<Arc<Worker>> = (0..count).map(|_| Arc::default()).collect();
         let (keeper, lock) = open_rooms(&config, clock, kept, &workers)?;
         let rooms = Arc::clone(&keeper.rooms);
-        let first = |shared: &Vec<std::net::TcpListener>| shared.first()?.local_addr().ok();
-        let public = listeners.iter().filter_map(first).collect();
         let (stop, stopped) = watch::channel(false);
         let journal = Arc::clone(&keeper.journal);
         let (orders, taken) = mpsc::channel();
         let keeper = spawn("keeper", move || keeper.run(&taken))?;
+        let Door { public: listeners, admin, addresses: public } = door;
         let workers = spawn_workers(&rooms, &journal, workers, listeners, &stopped)?;
         rooms.state.serving.store(true, Ordering::Release);
-        Ok(Daemon { config, rooms, workers, stop, orders, keeper, admin, warned: false, public, _lock: lock })
+        let warned = false;
+        Ok(Daemon { config, rooms, workers, stop, orders, keeper, admin, manager, warned, public, _lock: lock })
     }
 
     /// Serves until a signal or a failure ends it, then stops in order.
@@ -242,6 +252,7 @@ impl Daemon {
         let runtime = runtime.map_err(system("start the runtime"))?;
         runtime.block_on(async move {
             let ended = self.watch(reload).await;
+            self.manager.stopping();
             // Joining threads blocks; the signals are still listened to meanwhile.
             let stopped = tokio::task::spawn_blocking(move || self.stop()).await;
             stopped.map_err(|_| DaemonError::Thread("the stop".to_owned()))?.and(ended)
@@ -266,6 +277,8 @@ impl Daemon {
         for address in &self.public {
             tracing::info!(%address, "serving");
         }
+        self.feed_watchdog();
+        self.manager.ready(&self.serving());
         let mut files = fingerprint(&self.config.files);
         let mut look = tokio::time::interval(LOOK);
         loop {
@@ -274,7 +287,9 @@ impl Daemon {
                 _ = interrupt.recv() => break,
                 _ = hangup.recv() => {
                     files = fingerprint(&self.config.files);
+                    self.manager.reloading();
                     self.reload(reload).await;
+                    self.manager.ready(&self.serving());
                 }
                 _ = look.tick() => {
                     self.look_at_threads()?;
@@ -290,6 +305,29 @@ impl Daemon {
         tracing::info!("stopping");
         tokio::spawn(stop_at_once(terminate, interrupt));
         Ok(())
+    }
+
+    /// What we are doing, in a line for people who ask the service manager.
+    fn serving(&self) -> String {
+        let sites = self.rooms.sites().iter().count();
+        let old = if self.rooms.metrics.reload_successful.get() == 1 {
+            ""
+        } else {
+            "; the changed configuration was refused, see the log"
+        };
+        format!("serving {sites} site{}{old}", if sites == 1 { "" } else { "s" })
+    }
+
+    /// Gives the service manager signs of life for as long as every worker and the keeper go on.
+    fn feed_watchdog(&self) {
+        let Some(patience) = self.manager.watchdog() else { return };
+        let workers: Vec<_> = self.workers.iter().map(|(worker, _)| Arc::clone(worker)).collect();
+        let keeper = Arc::clone(&self.rooms.state.keeper_beats);
+        let beats = move || {
+            let beats = workers.iter().map(|worker| worker.heartbeat().0);
+            beats.chain([keeper.load(Ordering::Relaxed)]).collect()
+        };
+        tokio::spawn(manager::feed(Arc::clone(&self.manager), patience, beats));
     }
 
     /// Takes over changed sites; a bad configuration leaves the old one in force.
@@ -458,6 +496,15 @@ fn open_rooms(
     Ok((keeper, lock))
 }
 
+/// The sockets that the host keeps, else those of the configuration.
+fn open_door(config: &Config, passed: Option<Passed>, workers: usize) -> Result<Door, DaemonError> {
+    match passed {
+        None => Ok(door::bind(config, workers)?),
+        Some(passed) => door::share(passed, workers)
+            .map_err(|source| DaemonError::System { doing: "share a passed socket", source }),
+    }
+}
+
 fn longest_online_window(config: &Config) -> u64 {
     config.sites.iter().map(|site| site.online_window_ms).max().unwrap_or(0)
 }
@@ -501,12 +548,11 @@ fn spawn_workers(
     rooms: &Arc<Rooms>,
     journal: &Arc<Journal>,
     workers: Vec<Arc<Worker>>,
-    mut listeners: Vec<Vec<std::net::TcpListener>>,
+    listeners: Vec<Listeners>,
     stopped: &watch::Receiver<bool>,
 ) -> Result<Threads, DaemonError> {
     let mut threads = Vec::new();
-    for (number, worker) in workers.into_iter().enumerate() {
-        let own: Vec<_> = listeners.iter_mut().filter_map(Vec::pop).collect();
+    for (number, (worker, own)) in workers.into_iter().zip(listeners).enumerate() {
         let (rooms, stopped) = (Arc::clone(rooms), stopped.clone());
         let committer = Committer::new(journal.writer());
         let served = Arc::clone(&worker);

@@ -1,14 +1,17 @@
 //! `serve`: the daemon itself.
 
 use std::io::IsTerminal;
+use std::sync::Arc;
 
 use clap::Args;
+use listenfd::ListenFd;
 use tracing_subscriber::fmt;
 
-use super::{Failure, Settings};
+use super::{Failure, Settings, failed};
 use crate::clock::Clock;
 use crate::config::{self, Sources};
-use crate::daemon::{Daemon, Reload};
+use crate::daemon::{Daemon, Host, Manager, Reload};
+use crate::web::{PASSED_MAX, Passed};
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -39,9 +42,12 @@ impl Serve {
     }
 
     pub(super) fn run(self) -> Result<(), Failure> {
+        // First of all: the numbers of these descriptors are not ours to give away before.
+        let passed = passed()?;
         log();
         let config = config::load(&self.sources())?;
-        let daemon = Daemon::start(config, Clock::system())?;
+        let manager = Arc::new(Manager::of_this_process(std::env::var_os("NOTIFY_SOCKET").is_some()));
+        let daemon = Daemon::start(config, Clock::system(), Host { passed, manager })?;
         for address in &daemon.public {
             eprintln!("headcount: open http://{address}/ to see the counter and the line to paste");
         }
@@ -49,6 +55,18 @@ impl Serve {
         daemon.run(&reload)?;
         Ok(())
     }
+}
+
+/// The sockets that a service manager keeps for us.
+fn passed() -> Result<Option<Passed>, Failure> {
+    let Ok(count) = std::env::var("LISTEN_FDS") else { return Ok(None) };
+    if count.parse::<usize>().is_ok_and(|count| count > PASSED_MAX) {
+        let text = format!("LISTEN_FDS={count} promises more than {PASSED_MAX} sockets; unset it");
+        return Err(Failure::Failed(text));
+    }
+    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+    let names: Vec<String> = names.split(':').map(str::to_owned).collect();
+    Passed::take(ListenFd::from_env(), &names).map_err(|error| failed(&error))
 }
 
 /// Log lines on standard error: with time and colour on a terminal, plain for a supervisor that adds

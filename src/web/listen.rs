@@ -28,6 +28,9 @@ const BACKLOG: i32 = 4_096;
 const HEAD_BYTES_MAX: usize = 16 << 10;
 /// After an accept that the system refused (no file handles, say), a breath.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Clients that connected just before a stop have this long to send what they came for; whoever has not
+/// begun by then is asked to come back. A request follows its connection within a round trip.
+const LAST_REQUESTS: Duration = Duration::from_millis(100);
 /// How often a worker looks at what has no beacon to drive it: presence, peaks, old streams.
 const HOUSEKEEPING: Duration = Duration::from_millis(500);
 
@@ -46,6 +49,24 @@ fn hint(error: &io::Error) -> &'static str {
         io::ErrorKind::AddrNotAvailable => "; this machine has no such address",
         _ => "",
     }
+}
+
+/// Who has the sockets that a worker listens on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeping {
+    /// This process: what waits in their queues when it stops must be taken, or it is refused.
+    Own,
+    /// A service manager: what waits in their queues is for the process that comes next.
+    Managers,
+}
+
+/// The public listeners of one worker.
+#[derive(Debug)]
+pub struct Listeners {
+    /// One for each address.
+    pub sockets: Vec<TcpListener>,
+    /// Who has them.
+    pub keeping: Keeping,
 }
 
 /// Listens on an address that nobody else has; port 0 takes a free one.
@@ -95,13 +116,16 @@ pub async fn serve(
     rooms: Arc<Rooms>,
     worker: Arc<Worker>,
     mut committer: Committer,
-    listeners: Vec<TcpListener>,
+    listeners: Listeners,
     stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let graceful = Arc::new(GracefulShutdown::new());
     let mut accepting = Vec::new();
-    for listener in listeners {
-        let listener = tokio::net::TcpListener::from_std(listener)?;
+    for listener in listeners.sockets {
+        let listener = Listener {
+            socket: tokio::net::TcpListener::from_std(listener)?,
+            keeping: listeners.keeping,
+        };
         let (rooms, worker) = (Arc::clone(&rooms), Arc::clone(&worker));
         let measured = Arc::new(Measured::new(&rooms.metrics));
         accepting.push(tokio::spawn(accept(
@@ -164,10 +188,32 @@ async fn drain(
     for task in accepting {
         task.await.ok();
     }
-    if let Some(graceful) = Arc::into_inner(graceful)
-        && timeout(deadline, graceful.shutdown()).await.is_err()
-    {
+    let Some(graceful) = Arc::into_inner(graceful) else { return };
+    if graceful.count() > 0 {
+        tokio::time::sleep(LAST_REQUESTS).await;
+    }
+    if timeout(deadline, graceful.shutdown()).await.is_err() {
         tracing::warn!("some connections were cut at the end of drain_timeout");
+    }
+}
+
+struct Listener {
+    socket: tokio::net::TcpListener,
+    keeping: Keeping,
+}
+
+impl Listener {
+    /// Who waits to be accepted after a stop, if that is still ours to do.
+    async fn waiting(&self) -> Option<io::Result<(TcpStream, SocketAddr)>> {
+        match self.keeping {
+            Keeping::Managers => None,
+            Keeping::Own => poll_fn(|context| match self.socket.poll_accept(context) {
+                Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
+                Poll::Pending => Poll::Ready(None),
+            })
+            .await
+            .filter(Result::is_ok),
+        }
     }
 }
 
@@ -175,15 +221,24 @@ async fn accept(
     rooms: Arc<Rooms>,
     worker: Arc<Worker>,
     measured: Arc<Measured>,
-    listener: tokio::net::TcpListener,
+    listener: Listener,
     graceful: Arc<GracefulShutdown>,
     mut stop: watch::Receiver<bool>,
 ) {
     let mut stopped = pin!(stop.wait_for(|stop| *stop));
+    let mut stopping = false;
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = &mut stopped => return,
+        let accepted = if stopping {
+            let Some(accepted) = listener.waiting().await else { return };
+            accepted
+        } else {
+            tokio::select! {
+                accepted = listener.socket.accept() => accepted,
+                _ = &mut stopped => {
+                    stopping = true;
+                    continue;
+                }
+            }
         };
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,

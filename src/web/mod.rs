@@ -8,6 +8,7 @@ mod admin;
 mod hit;
 mod listen;
 mod live;
+mod passed;
 mod refusals;
 mod reply;
 mod route;
@@ -16,12 +17,13 @@ mod wire;
 mod worker;
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 pub use admin::serve_admin;
 pub use hit::protocols;
-pub use listen::{BindError, bind, bind_shared, serve};
+pub use listen::{BindError, Keeping, Listeners, bind, bind_shared, serve};
+pub use passed::{PASSED_MAX, Passed, PassedError};
 pub use worker::{Committer, Worker, cuts};
 
 use self::live::Streams;
@@ -98,6 +100,8 @@ pub struct State {
     pub journal_failing: AtomicUsize,
     /// The last fold did not reach the store.
     pub store_failing: AtomicBool,
+    /// Grows with every turn of the keeper, and while the store works on something long.
+    pub keeper_beats: Arc<AtomicU64>,
     /// Lines of the metrics page about the fold, the journal and the disk, as of the last fold.
     pub kept: RwLock<String>,
 }
