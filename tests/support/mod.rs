@@ -5,6 +5,8 @@ pub mod client;
 
 /// A real Chromium.
 pub mod chromium;
+/// A machine with systemd.
+pub mod machine;
 /// The web server of a page that embeds the counter.
 pub mod site;
 
