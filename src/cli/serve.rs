@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use listenfd::ListenFd;
@@ -12,6 +13,10 @@ use crate::clock::Clock;
 use crate::config::{self, Sources};
 use crate::daemon::{Daemon, Host, Manager, Reload};
 use crate::web::{PASSED_MAX, Passed};
+
+/// Under socket activation requests that wait would start a process that cannot serve many times a second,
+/// until systemd gave the socket up: after twenty starts in two seconds it closes the port.
+const FAILED_START_PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -43,17 +48,29 @@ impl Serve {
 
     pub(super) fn run(self) -> Result<(), Failure> {
         // First of all: the numbers of these descriptors are not ours to give away before.
-        let passed = passed()?;
-        log();
-        let config = config::load(&self.sources())?;
-        let manager = Arc::new(Manager::of_this_process(std::env::var_os("NOTIFY_SOCKET").is_some()));
-        let daemon = Daemon::start(config, Clock::system(), Host { passed, manager })?;
-        for address in &daemon.public {
-            eprintln!("headcount: open http://{address}/ to see the counter and the line to paste");
+        let passed = passed();
+        let is_passed = !matches!(passed, Ok(None));
+        let started = passed.and_then(|passed| self.start(passed));
+        if started.is_err() && is_passed {
+            // The socket is still there, and the next request starts us again at once.
+            std::thread::sleep(FAILED_START_PAUSE);
         }
+        let daemon = started?;
         let reload: Reload = Box::new(move || config::load(&self.sources()));
         daemon.run(&reload)?;
         Ok(())
+    }
+
+    fn start(&self, passed: Option<Passed>) -> Result<Daemon, Failure> {
+        log();
+        let config = config::load(&self.sources())?;
+        let manager = Arc::new(Manager::of_this_process(std::env::var_os("NOTIFY_SOCKET").is_some()));
+        let is_passed = passed.is_some();
+        let daemon = Daemon::start(config, Clock::system(), Host { passed, manager })?;
+        for address in daemon.public.iter().filter(|_| !is_passed) {
+            eprintln!("headcount: open http://{address}/ to see the counter and the line to paste");
+        }
+        Ok(daemon)
     }
 }
 

@@ -113,7 +113,7 @@ impl Machine {
         self.must(&format!("systemctl show --value --property={name} headcount.service"))
     }
 
-    /// What the service and systemd have written about it.
+    /// What the service has written, and systemd about it.
     pub fn journal(&self) -> String {
         let output = self.run("journalctl --sync; journalctl --unit=headcount.service --output=cat --no-pager");
         String::from_utf8_lossy(&output.stdout).into_owned()
@@ -121,7 +121,15 @@ impl Machine {
 
     /// Waits until the journal of the service has these words, and gives it whole.
     pub fn logged(&self, words: &str) -> String {
-        wait_for(|| Some(self.journal()).filter(|journal| journal.contains(words)))
+        let began = std::time::Instant::now();
+        loop {
+            let journal = self.journal();
+            if journal.contains(words) {
+                return journal;
+            }
+            assert!(began.elapsed() < PATIENCE, "{words:?} is not in\n{journal}");
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
     }
 
     /// Does something in the network of the machine.

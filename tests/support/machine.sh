@@ -17,7 +17,8 @@ if [ "${1:-}" != --inside ]; then
     mkdir "$branch"
     echo "$branch" >"$directory/branch"
     echo $$ >"$branch/cgroup.procs"
-    exec setsid unshare --mount --pid --net --uts --ipc --cgroup --fork --kill-child --propagation private \
+    # Whoever started us may be killed without a word; then this goes too.
+    exec setsid setpriv --pdeathsig KILL unshare --mount --pid --net --uts --ipc --cgroup --fork --kill-child --propagation private \
         bash "$0" --inside "$@"
 fi
 
@@ -84,4 +85,4 @@ umount -l /.outside
 # Units make private views of their own from this one, and need it to be shared for credentials.
 mount --make-rshared /
 exec -c env container=headcount-test PATH=/usr/sbin:/usr/bin:/sbin:/bin \
-    /lib/systemd/systemd --system --unit=basic.target --log-target=console --show-status=0
+    /lib/systemd/systemd --system --unit=basic.target --log-target=journal --show-status=0
