@@ -239,7 +239,19 @@ impl Daemon {
         let workers = spawn_workers(&rooms, &journal, workers, listeners, &stopped)?;
         rooms.state.serving.store(true, Ordering::Release);
         let warned = false;
-        Ok(Daemon { config, rooms, workers, stop, orders, keeper, admin, manager, warned, public, _lock: lock })
+        Ok(Daemon {
+            config,
+            rooms,
+            workers,
+            stop,
+            orders,
+            keeper,
+            admin,
+            manager,
+            warned,
+            public,
+            _lock: lock,
+        })
     }
 
     /// Serves until a signal or a failure ends it, then stops in order.

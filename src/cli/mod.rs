@@ -14,6 +14,7 @@ mod explain;
 mod export;
 mod import;
 mod import_from;
+mod log;
 mod report;
 mod screen;
 mod serve;
@@ -141,8 +142,9 @@ pub fn run(cli: Cli) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
+            let mark = log::failure_mark();
             for line in failure.to_string().lines() {
-                eprintln!("headcount: {line}");
+                eprintln!("{mark}headcount: {line}");
             }
             ExitCode::from(failure.exit_code())
         }

@@ -1,14 +1,12 @@
 //! `serve`: the daemon itself.
 
-use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use listenfd::ListenFd;
-use tracing_subscriber::fmt;
 
-use super::{Failure, Settings, failed};
+use super::{Failure, Settings, failed, log};
 use crate::clock::Clock;
 use crate::config::{self, Sources};
 use crate::daemon::{Daemon, Host, Manager, Reload};
@@ -35,6 +33,13 @@ pub(super) struct Serve {
         help = "Where readers find the counter, such as https://www.example.vn/hc"
     )]
     public_url: Option<String>,
+    /// How log lines look.
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        help = "How log lines look: text, journal or json. Default: journal where systemd reads along, else text"
+    )]
+    log_format: Option<String>,
 }
 
 impl Serve {
@@ -43,6 +48,7 @@ impl Serve {
         sources.overrides.listen.clone_from(&self.listen);
         sources.overrides.admin_listen.clone_from(&self.admin_listen);
         sources.overrides.public_url.clone_from(&self.public_url);
+        sources.overrides.log_format.clone_from(&self.log_format);
         sources
     }
 
@@ -62,8 +68,8 @@ impl Serve {
     }
 
     fn start(&self, passed: Option<Passed>) -> Result<Daemon, Failure> {
-        log();
         let config = config::load(&self.sources())?;
+        log::start(config.log_format);
         let manager = Arc::new(Manager::of_this_process(std::env::var_os("NOTIFY_SOCKET").is_some()));
         let is_passed = passed.is_some();
         let daemon = Daemon::start(config, Clock::system(), Host { passed, manager })?;
@@ -84,12 +90,4 @@ fn passed() -> Result<Option<Passed>, Failure> {
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
     let names: Vec<String> = names.split(':').map(str::to_owned).collect();
     Passed::take(ListenFd::from_env(), &names).map_err(|error| failed(&error))
-}
-
-/// Log lines on standard error: with time and colour on a terminal, plain for a supervisor that adds
-/// its own.
-fn log() {
-    let terminal = std::io::stderr().is_terminal();
-    let lines = fmt().with_writer(std::io::stderr).with_ansi(terminal).with_target(false);
-    if std::env::var_os("JOURNAL_STREAM").is_some() { lines.without_time().init() } else { lines.init() }
 }

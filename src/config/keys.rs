@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 
+use super::LogFormat;
+use super::credential;
 use super::forms;
 use super::problem::Wrong;
 use super::shape::{DAY, HOUR, Key, MIB, MINUTE, SECOND, Shape, TIB, choice, days, entries, small};
@@ -24,6 +26,7 @@ pub(super) struct Settings {
     pub(super) visitor: visitor::Options,
     pub(super) fold: fold::Options,
     pub(super) details_per_day: u32,
+    pub(super) log_format: LogFormat,
     /// The file that `visitor.countries` was read from.
     pub(super) country_database: Option<PathBuf>,
     /// `None`: to be found in the environment.
@@ -72,6 +75,7 @@ impl Settings {
             },
             fold: fold::Options { interval_ms: 0, details_days: 0 },
             details_per_day: 0,
+            log_format: LogFormat::Auto,
             country_database: None,
             state_directory: None,
             site_directory: None,
@@ -101,7 +105,7 @@ pub(super) fn blank_site() -> Site {
 pub(super) const SITE: &str = "site";
 
 /// The keys outside of sites.
-pub(super) static KEYS: [Key<Settings>; 33] = [
+pub(super) static KEYS: [Key<Settings>; 34] = [
     Key {
         name: "listen",
         shape: Shape::List {
@@ -148,6 +152,22 @@ pub(super) static KEYS: [Key<Settings>; 33] = [
         },
     },
     Key {
+        name: "log_format",
+        shape: Shape::Text {
+            allowed: "\"auto\", \"text\", \"journal\" or \"json\"",
+            take: |to, text, _| {
+                let formats = [
+                    ("auto", LogFormat::Auto),
+                    ("text", LogFormat::Text),
+                    ("journal", LogFormat::Journal),
+                    ("json", LogFormat::Json),
+                ];
+                to.log_format = choice(text, &formats)?;
+                Ok(())
+            },
+        },
+    },
+    Key {
         name: "site_directory",
         shape: Shape::Text {
             allowed: "a path, or empty",
@@ -161,8 +181,8 @@ pub(super) static KEYS: [Key<Settings>; 33] = [
         name: "shared_store",
         shape: Shape::Text {
             allowed: "empty",
-            take: |_, text, _| {
-                if text.is_empty() {
+            take: |_, text, around| {
+                if credential::reveal(text, around)?.is_empty() {
                     return Ok(());
                 }
                 Err(Wrong::mended_by(

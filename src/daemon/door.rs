@@ -27,7 +27,8 @@ pub(super) fn bind(config: &Config, workers: usize) -> Result<Door, BindError> {
     let mut worker =
         || Listeners { sockets: shared.iter_mut().filter_map(Vec::pop).collect(), keeping: Keeping::Own };
     let public = (0..workers).map(|_| worker()).collect();
-    let admin = config.web.admin_listen.iter().map(|address| web::bind(*address)).collect::<Result<_, _>>()?;
+    let admin =
+        config.web.admin_listen.iter().map(|address| web::bind(*address)).collect::<Result<_, _>>()?;
     Ok(Door { public, admin, addresses })
 }
 

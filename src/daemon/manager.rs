@@ -1,4 +1,4 @@
-//! What the service manager is told: ready, reloading, stopping, alive; after sd_notify(3).
+//! What the service manager is told: ready, reloading, stopping, alive; after `sd_notify(3)`.
 //!
 //! Without a manager nothing is sent and nothing is missed. A message that cannot be sent is told once in
 //! the log, since a manager that hears nothing will end us.

@@ -50,7 +50,7 @@ pub use upkeep::{Prune, Pruned};
 
 use crate::words::StreamId;
 
-/// Steps of SQLite's machine between two signs of life: some milliseconds.
+/// Steps of the database engine between two signs of life: some milliseconds.
 const PROGRESS_STEPS: i32 = 100_000;
 
 /// The number of the transaction that changed a row last; later transactions have higher numbers.

@@ -122,10 +122,8 @@ pub async fn serve(
     let graceful = Arc::new(GracefulShutdown::new());
     let mut accepting = Vec::new();
     for listener in listeners.sockets {
-        let listener = Listener {
-            socket: tokio::net::TcpListener::from_std(listener)?,
-            keeping: listeners.keeping,
-        };
+        let listener =
+            Listener { socket: tokio::net::TcpListener::from_std(listener)?, keeping: listeners.keeping };
         let (rooms, worker) = (Arc::clone(&rooms), Arc::clone(&worker));
         let measured = Arc::new(Measured::new(&rooms.metrics));
         accepting.push(tokio::spawn(accept(

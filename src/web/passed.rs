@@ -1,7 +1,7 @@
 //! Sockets that a service manager has opened and keeps: systemd's socket activation.
 //!
 //! The manager hands them down as file descriptors from 3 on and says in `LISTEN_FDNAMES` what each is
-//! for, after sd_listen_fds(3). They outlive the process, so that a restart refuses nobody. What is
+//! for, after `sd_listen_fds(3)`. They outlive the process, so that a restart refuses nobody. What is
 //! handed down is all that is served: no address of the configuration is opened beside it. The room does
 //! not read the environment; whoever calls has.
 

@@ -62,7 +62,8 @@ impl Machine {
             let why = fs::read_to_string(directory.path().join("console")).unwrap();
             assert!(std::env::var_os("CI").is_none(), "CI must be able to boot a systemd: {why}");
             // Past the capture of the test harness, so that nobody takes this for a success.
-            writeln!(std::io::stderr(), "SKIPPED: no systemd can be booted here (are you root?): {why}").unwrap();
+            writeln!(std::io::stderr(), "SKIPPED: no systemd can be booted here (are you root?): {why}")
+                .unwrap();
             return None;
         };
         let machine = Machine { directory, outside, init };
@@ -115,7 +116,8 @@ impl Machine {
 
     /// What the service has written, and systemd about it.
     pub fn journal(&self) -> String {
-        let output = self.run("journalctl --sync; journalctl --unit=headcount.service --output=cat --no-pager");
+        let output =
+            self.run("journalctl --sync; journalctl --unit=headcount.service --output=cat --no-pager");
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
