@@ -6,6 +6,7 @@
 //! thread is joined here; one that ends before its time ends the process.
 
 mod door;
+mod error;
 mod manager;
 
 use std::fs::{DirBuilder, File, TryLockError};
@@ -22,6 +23,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 
 use self::door::Door;
+pub use self::error::DaemonError;
 pub use self::manager::Manager;
 use crate::clock::Clock;
 use crate::config::{Config, Problems};
@@ -29,86 +31,18 @@ use crate::control;
 use crate::count::Counts;
 use crate::fold::{Fold, FoldError, Folded};
 use crate::guard::{Guard, Reason};
-use crate::journal::{Ack, Disk, Found, Journal, OpenError, Reading, RealDisk, merge};
-use crate::keeper::{Keeper, Order, OrderError, keep_salts};
+use crate::health::Vitals;
+use crate::journal::{Ack, Disk, Found, Journal, Reading, RealDisk, merge};
+use crate::keeper::{Keeper, Order, keep_salts};
 use crate::metrics::Metrics;
-use crate::salt::{SaltError, Salts, imported_file, random};
-use crate::store::{self, Store, StoreError};
-use crate::visitor::{Visitors, VisitorsError};
-use crate::web::{self, BindError, Committer, Listeners, Passed, Rooms, Worker};
+use crate::salt::{Salts, imported_file, random};
+use crate::store::{self, Store};
+use crate::visitor::Visitors;
+use crate::web::{self, Committer, Listeners, Passed, Rooms, Worker};
 use crate::words::Record;
 
 /// How often files and workers are looked at.
 const LOOK: Duration = Duration::from_secs(1);
-/// A worker whose loop has not turned for this long is stuck, in a write most likely.
-const STALLED_MS: u64 = 5_000;
-
-/// Why the daemon did not start, or ended.
-#[derive(Debug, thiserror::Error)]
-pub enum DaemonError {
-    /// The state directory cannot be used.
-    #[error("cannot {doing} {}: {source}", path.display())]
-    State {
-        /// What was tried.
-        doing: &'static str,
-        /// With what.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// Another process has the state directory.
-    #[error("{} is in use by another headcount; stop that one, or name another state_directory", path.display())]
-    InUse {
-        /// The state directory.
-        path: PathBuf,
-    },
-    /// An address cannot be had.
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    /// The journal cannot be opened.
-    #[error(transparent)]
-    Journal(#[from] OpenError),
-    /// The store cannot be opened.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// What was left over could not be folded.
-    #[error(transparent)]
-    Fold(#[from] FoldError),
-    /// The salts cannot be used.
-    #[error(transparent)]
-    Salt(#[from] SaltError),
-    /// A site could not be put in service.
-    #[error(transparent)]
-    Place(#[from] OrderError),
-    /// The header of client addresses is none.
-    #[error(transparent)]
-    Visitors(#[from] VisitorsError),
-    /// The system refused a thread, a socket or a signal.
-    #[error("cannot {doing}: {source}")]
-    System {
-        /// What was tried.
-        doing: &'static str,
-        /// Why.
-        source: io::Error,
-    },
-    /// A thread ended before its time.
-    #[error("{0} ended unexpectedly; what it had answered as counted is in the journal")]
-    Thread(String),
-}
-
-impl DaemonError {
-    /// The exit code: 4 for damaged data, 1 for anything else.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        let damaged = match self {
-            DaemonError::Journal(error) => !matches!(error, OpenError::Read { .. }),
-            DaemonError::Store(error) | DaemonError::Fold(FoldError::Store(error)) => error.is_damage(),
-            DaemonError::Salt(error) => matches!(error, SaltError::Line { .. }),
-            _ => false,
-        };
-        if damaged { 4 } else { 1 }
-    }
-}
 
 /// The state directory, locked: journal, store and fold of a machine, caught up and not serving.
 pub struct Kept {
@@ -197,6 +131,7 @@ pub struct Host {
 pub struct Daemon {
     config: Config,
     rooms: Arc<Rooms>,
+    vitals: Arc<Vitals>,
     workers: Vec<(Arc<Worker>, JoinHandle<io::Result<()>>)>,
     stop: watch::Sender<bool>,
     orders: mpsc::Sender<Order>,
@@ -238,17 +173,19 @@ impl Daemon {
         let Door { public: listeners, admin, addresses: public } = door;
         let workers = spawn_workers(&rooms, &journal, workers, listeners, &stopped)?;
         rooms.state.serving.store(true, Ordering::Release);
-        let warned = false;
+        let parts = workers.iter().map(|(worker, _)| Arc::clone(worker)).collect();
+        let vitals = Arc::new(Vitals::new(Arc::clone(&rooms), config.state_directory.clone(), parts));
         Ok(Daemon {
             config,
             rooms,
+            vitals,
             workers,
             stop,
             orders,
             keeper,
             admin,
             manager,
-            warned,
+            warned: false,
             public,
             _lock: lock,
         })
@@ -284,7 +221,7 @@ impl Daemon {
             tokio::spawn(web::serve_admin(Arc::clone(&self.rooms), listener));
         }
         let socket = self.config.state_directory.join("control.sock");
-        control::listen(&socket, Arc::clone(&self.rooms), self.orders.clone())
+        control::listen(&socket, Arc::clone(&self.vitals), self.orders.clone())
             .map_err(|source| DaemonError::State { doing: "listen on", path: socket, source })?;
         for address in &self.public {
             tracing::info!(%address, "serving");
@@ -397,23 +334,17 @@ impl Daemon {
         if self.keeper.is_finished() {
             return Err(DaemonError::Thread("the keeper".to_owned()));
         }
-        let now = self.rooms.clock.now();
-        let mut stalled = 0;
-        for (number, (worker, thread)) in self.workers.iter().enumerate() {
+        for (number, (_, thread)) in self.workers.iter().enumerate() {
             if thread.is_finished() {
                 return Err(DaemonError::Thread(format!("worker {number}")));
             }
-            let beat = worker.heartbeat();
-            if beat.0 > 0 && now.since(beat) > STALLED_MS {
-                stalled += 1;
-                tracing::error!(
-                    worker = number,
-                    since_ms = now.since(beat),
-                    "a worker is stuck, in a write most likely; the others go on"
-                );
-            }
         }
-        self.rooms.metrics.workers_stalled.set(stalled);
+        self.vitals.tick();
+        let stalled = self.vitals.stalled();
+        for (part, since_ms) in &stalled {
+            tracing::error!(part, since_ms, "no progress, in a write most likely; the others go on");
+        }
+        self.rooms.metrics.workers_stalled.set(i64::try_from(stalled.len()).unwrap_or(i64::MAX));
         Ok(())
     }
 

@@ -316,6 +316,13 @@ impl Keeper {
 
     /// Writes the lines of the metrics page that only the keeper knows.
     fn show_kept(&mut self) {
+        let lag = &self.rooms.state.lag;
+        lag.journal_bytes.store(self.journal.bytes(), Ordering::Relaxed);
+        lag.journal_bytes_max.store(self.journal.bytes_max(), Ordering::Relaxed);
+        lag.unapplied_bytes.store(self.fold.unapplied_bytes(), Ordering::Relaxed);
+        if let Ok(bytes) = self.fold.store().bytes() {
+            lag.store_bytes.store(bytes, Ordering::Relaxed);
+        }
         let mut bytes = Family::new("headcount_disk_bytes", "gauge", "Bytes on disk.");
         bytes.line(&[("file", "journal")], self.journal.bytes());
         if let Ok(database) = self.fold.store().bytes() {

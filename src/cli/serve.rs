@@ -6,11 +6,11 @@ use std::time::Duration;
 use clap::Args;
 use listenfd::ListenFd;
 
-use super::{Failure, Settings, failed, log};
+use super::{Failure, Settings, log};
 use crate::clock::Clock;
 use crate::config::{self, Sources};
 use crate::daemon::{Daemon, Host, Manager, Reload};
-use crate::web::{PASSED_MAX, Passed};
+use crate::web::{PASSED_MAX, Passed, PassedError};
 
 /// Under socket activation requests that wait would start a process that cannot serve many times a second,
 /// until systemd gave the socket up: after twenty starts in two seconds it closes the port.
@@ -83,11 +83,10 @@ impl Serve {
 /// The sockets that a service manager keeps for us.
 fn passed() -> Result<Option<Passed>, Failure> {
     let Ok(count) = std::env::var("LISTEN_FDS") else { return Ok(None) };
-    if count.parse::<usize>().is_ok_and(|count| count > PASSED_MAX) {
-        let text = format!("LISTEN_FDS={count} promises more than {PASSED_MAX} sockets; unset it");
-        return Err(Failure::Failed(text));
+    if !count.parse::<usize>().is_ok_and(|count| count <= PASSED_MAX) {
+        return Err(PassedError::Count { count }.into());
     }
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
     let names: Vec<String> = names.split(':').map(str::to_owned).collect();
-    Passed::take(ListenFd::from_env(), &names).map_err(|error| failed(&error))
+    Ok(Passed::take(ListenFd::from_env(), &names)?)
 }

@@ -8,6 +8,7 @@ mod address;
 mod agent;
 mod browser;
 mod country;
+mod seen;
 mod told;
 
 use std::hash::Hasher;
@@ -27,6 +28,7 @@ use crate::words::{Day, Kind, Salt, SiteId, VisitorId};
 use address::{Client, Proxies};
 use agent::{Agent, Agents};
 pub use country::{Countries, CountriesError};
+pub use seen::{Crowd, Ways};
 pub use told::{details, logged_details, tags};
 
 /// What telling people apart needs to know.
@@ -154,6 +156,7 @@ pub struct Visitors {
     has_countries: AtomicBool,
     /// Random for every process life, so that nobody can aim at a bucket or a cache slot.
     key: [u8; 16],
+    seen: seen::Seen,
 }
 
 impl Visitors {
@@ -169,7 +172,20 @@ impl Visitors {
             countries: RwLock::new(options.countries.clone()),
             has_countries: AtomicBool::new(options.countries.is_some()),
             key,
+            seen: seen::Seen::new(),
         })
+    }
+
+    /// How beacons came in since the start of this process.
+    #[must_use]
+    pub fn ways(&self) -> Ways {
+        self.seen.ways()
+    }
+
+    /// How many of the last views came from one network. It sorts a thousand numbers.
+    #[must_use]
+    pub fn crowd(&self) -> Crowd {
+        self.seen.crowd()
     }
 
     /// Puts another database of countries in force, or none.
@@ -195,10 +211,15 @@ impl Visitors {
             _ => address_id(salt, &site.id, client.address, judged.digest),
         };
         let told = beacon.kind == Kind::View && !judged.robot;
+        let network = self.network(&client);
+        self.seen.beacon(client.forwarding, client.address);
+        if told {
+            self.seen.view(network);
+        }
         Visitor {
             id: id(&salts.today),
             previous: salts.previous.as_ref().map(id),
-            network: self.network(&client),
+            network,
             excluded: is_excluded(client.address, &site.excluded_networks),
             robot: judged.robot,
             forwarding: client.forwarding,

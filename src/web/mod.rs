@@ -102,8 +102,23 @@ pub struct State {
     pub store_failing: AtomicBool,
     /// Grows with every turn of the keeper, and while the store works on something long.
     pub keeper_beats: Arc<AtomicU64>,
+    /// How far the store is behind the journal, as of the last fold.
+    pub lag: Lag,
     /// Lines of the metrics page about the fold, the journal and the disk, as of the last fold.
     pub kept: RwLock<String>,
+}
+
+/// What the last fold found of journal and store, in bytes.
+#[derive(Debug, Default)]
+pub struct Lag {
+    /// What the journal takes on disk.
+    pub journal_bytes: AtomicU64,
+    /// What it may take at most.
+    pub journal_bytes_max: AtomicU64,
+    /// What of it the store has not taken.
+    pub unapplied_bytes: AtomicU64,
+    /// What the store takes on disk.
+    pub store_bytes: AtomicU64,
 }
 
 impl Rooms {

@@ -27,6 +27,15 @@ pub struct Passed {
 /// Why a socket that was handed down cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum PassedError {
+    /// Nobody opens that many.
+    #[error(
+        "LISTEN_FDS={count:?} is no number of sockets from 0 to {PASSED_MAX}; a service manager sets that variable, so \
+         unset it if there is none"
+    )]
+    Count {
+        /// What the variable says.
+        count: String,
+    },
     /// It is of another kind.
     #[error(
         "file descriptor {fd} ({name}), which the service manager passed, {is}; give the .socket unit a \
