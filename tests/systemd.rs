@@ -1,5 +1,8 @@
 //! A real systemd, booted for each test, runs the units as they are shipped.
 
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use crate::support::machine::{ADMIN, Machine, PUBLIC, Seen};
@@ -141,12 +144,97 @@ fn a_credential_that_is_missing_refuses_the_start_by_name() {
     let Some(machine) = Machine::boot(SITE) else { return };
     let redis = include_str!("../config/headcount.service.d/redis.conf");
     machine.drop_in(redis);
+    machine.configure(&format!("shared_store = \"credential:redis-url\"\n{SITE}"));
     machine.must("systemctl start headcount.socket headcount-admin.socket");
     assert!(!machine.run("systemctl start headcount.service").status.success());
-    assert_eq!(machine.property("ExecMainStatus"), "243", "systemd's number for credentials");
-    machine.logged("redis-url");
+    machine.logged("/etc/headcount/headcount.toml:1: shared_store = \"credential:redis-url\": is empty in");
+    machine.logged("LoadCredential=redis-url:/etc/headcount/credentials/redis-url");
+    assert_eq!((machine.property("ExecMainStatus"), machine.property("NRestarts")), ("3".into(), "0".into()));
+    machine.configure(SITE);
     machine.must("install -d -m 700 /etc/headcount/credentials");
     machine.must("echo redis://localhost >/etc/headcount/credentials/redis-url");
     machine.must("systemctl start headcount.service");
     assert_eq!(machine.get(ADMIN, "/readyz").status, 200);
+}
+
+/// Exposure of the service with some of the shipped files, by systemd's own measure: at most `tenths`.
+fn is_sealed(drop_ins: &[&str], tenths: u32) {
+    let directory = tempfile::tempdir().unwrap();
+    let units = directory.path().join("etc/systemd/system");
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    std::fs::create_dir_all(units.join("headcount.service.d")).unwrap();
+    for name in ["headcount.service", "headcount.socket", "headcount-admin.socket"].iter().chain(drop_ins) {
+        std::fs::copy(config.join(name), units.join(name)).unwrap();
+    }
+    let measured = Command::new("systemd-analyze")
+        .args(["security", "--offline=true", "--no-pager", "headcount.service"])
+        .arg(format!("--root={}", directory.path().display()))
+        .arg(format!("--threshold={tenths}"))
+        .output();
+    match measured {
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(said.contains("Overall exposure level for headcount.service"), "{said}");
+            assert!(output.status.success(), "more than {tenths} tenths: {said}");
+        }
+        Err(error) => {
+            assert!(std::env::var_os("CI").is_none(), "CI must have systemd-analyze: {error}");
+            std::io::stderr().write_all(b"SKIPPED: systemd-analyze is missing\n").unwrap();
+        }
+    }
+}
+
+#[test]
+fn the_units_are_sealed_as_promised() {
+    is_sealed(&[], 3);
+    is_sealed(&["headcount.service.d/redis.conf"], 11);
+}
+
+#[test]
+fn ops_ask_the_sealed_daemon_as_root_and_the_journal_knows_the_levels() {
+    let Some(machine) = Machine::boot(&format!("state_directory = \"/var/lib/headcount\"\n{SITE}")) else {
+        return;
+    };
+    let ask = |command: &str| format!("headcount {command} --config /etc/headcount/headcount.toml");
+    let stopped = machine.run(&ask("status"));
+    assert_eq!(stopped.status.code(), Some(1), "nothing runs yet");
+    machine.must("systemctl start headcount.socket headcount-admin.socket headcount.service");
+    let screen = machine.must(&ask("status"));
+    assert!(screen.contains(", healthy, up ") && screen.ends_with("warnings  none"), "{screen}");
+    let doctor = machine.must(&ask("doctor"));
+    assert!(!doctor.contains("WARNING") && !doctor.contains("BAD"), "{doctor}");
+    machine.must(&ask("adjust demo visits +5 --reason test"));
+    let list = machine.must(&ask("adjust demo --list"));
+    assert!(list.contains("uid 0"), "who adjusts is known through the seal: {list}");
+
+    machine.configure("[[site]]\nid = \"BAD\"\n");
+    machine.must("systemctl kill --signal=HUP --kill-whom=main headcount.service");
+    machine.logged("stays in force");
+    let entries = machine.must("journalctl --unit=headcount.service --output=json --no-pager");
+    let priority = |words: &str| {
+        let entry =
+            entries.lines().find(|line| line.contains(words)).unwrap_or_else(|| panic!("{words}: {entries}"));
+        let entry: serde_json::Value = serde_json::from_str(entry).unwrap();
+        let message = entry["MESSAGE"].as_str().unwrap().to_owned();
+        assert!(!message.starts_with('<') && !message.contains("INFO"), "{message}");
+        entry["PRIORITY"].as_str().unwrap().to_owned()
+    };
+    assert_eq!((priority("serving address="), priority("stays in force")), ("6".to_owned(), "3".to_owned()));
+    // A start that fails has its reason at the same level.
+    assert!(!machine.run("systemctl restart headcount.service").status.success());
+    machine.logged("headcount: /etc/headcount/headcount.toml:2");
+    let failed = machine.must("journalctl --unit=headcount.service --priority=err --output=cat --no-pager");
+    assert!(failed.contains("headcount: /etc/headcount/headcount.toml:2: site[1].id"), "{failed}");
+}
+
+#[test]
+fn a_socket_of_the_wrong_kind_fails_the_start_by_its_number() {
+    let Some(machine) = Machine::boot(SITE) else { return };
+    machine.must("mkdir /etc/systemd/system/headcount.socket.d");
+    machine.must("printf '[Socket]\\nListenStream=\\nListenDatagram=80\\n' >/etc/systemd/system/headcount.socket.d/x.conf");
+    machine.must("systemctl daemon-reload; systemctl start headcount.socket");
+    assert!(!machine.run("systemctl start headcount.service").status.success());
+    machine.logged("(public), which the service manager passed, is a UDP socket (ListenDatagram=)");
+    assert_eq!(machine.property("ExecMainStatus"), "3");
+    assert_eq!(machine.property("NRestarts"), "0");
 }
