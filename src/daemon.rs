@@ -7,11 +7,10 @@
 
 mod door;
 mod error;
+mod lock;
 mod manager;
 
-use std::fs::{DirBuilder, File, TryLockError};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -24,6 +23,7 @@ use tokio::sync::{oneshot, watch};
 
 use self::door::Door;
 pub use self::error::DaemonError;
+pub use self::lock::{Lock, lock};
 pub use self::manager::Manager;
 use crate::clock::Clock;
 use crate::config::{Config, Problems};
@@ -54,32 +54,7 @@ pub struct Kept {
     pub found: Found,
     /// What was left over.
     pub folded: Folded,
-    lock: File,
-}
-
-/// Locks the state directory; the lock lasts as long as the file is open.
-///
-/// # Errors
-/// When the directory cannot be made, or another process has it.
-pub fn lock(state: &Path) -> Result<File, DaemonError> {
-    let refused = |doing, path: &Path| {
-        let path = path.to_owned();
-        move |source| DaemonError::State { doing, path, source }
-    };
-    let builder = |directory: &Path| DirBuilder::new().recursive(true).mode(0o700).create(directory);
-    builder(&state.join("journal")).map_err(refused("create", state))?;
-    let path = state.join("lock");
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(refused("open", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(DaemonError::InUse { path: state.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(refused("lock", &path)(source)),
-    }
+    lock: Lock,
 }
 
 /// The store's file in a state directory.
@@ -92,7 +67,7 @@ pub fn database(state: &Path) -> PathBuf {
 ///
 /// # Errors
 /// When journal or store cannot be opened.
-pub fn open_kept(config: &Config, lock: File, disk: Arc<dyn Disk>) -> Result<Kept, DaemonError> {
+pub fn open_kept(config: &Config, lock: Lock, disk: Arc<dyn Disk>) -> Result<Kept, DaemonError> {
     let store = Store::open(&store::Options {
         path: database(&config.state_directory),
         synchronous_full: config.journal.ack == Ack::Synced,
@@ -142,7 +117,7 @@ pub struct Daemon {
     warned: bool,
     /// The addresses of the public listener.
     pub public: Vec<std::net::SocketAddr>,
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Daemon {
@@ -412,7 +387,7 @@ fn open_rooms(
     clock: Clock,
     kept: Kept,
     workers: &[Arc<Worker>],
-) -> Result<(Keeper, File), DaemonError> {
+) -> Result<(Keeper, Lock), DaemonError> {
     let now = clock.now();
     let reasons: Vec<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
     let metrics = Arc::new(Metrics::new(&reasons, &web::protocols(), env!("CARGO_PKG_VERSION")));

@@ -62,7 +62,7 @@ fn after_a_kill_under_load_every_view_answered_as_counted_is_in_the_numbers() {
         pause();
         machine.must("systemctl kill --signal=KILL headcount.service");
         wait_for(|| (machine.property("NRestarts") == killed.to_string()).then_some(()));
-        machine.must("systemctl is-active --wait headcount.service || sleep 1");
+        wait_for(|| (machine.property("ActiveState") == "active").then_some(()));
     }
     pause();
     let Seen { counted, refused, broken, others } = load.end();
@@ -237,4 +237,28 @@ fn a_socket_of_the_wrong_kind_fails_the_start_by_its_number() {
     machine.logged("(public), which the service manager passed, is a UDP socket (ListenDatagram=)");
     assert_eq!(machine.property("ExecMainStatus"), "3");
     assert_eq!(machine.property("NRestarts"), "0");
+}
+
+#[test]
+fn what_root_does_on_a_stopped_daemon_leaves_its_files_to_the_daemon() {
+    let Some(machine) = Machine::serving(&format!("state_directory = \"/var/lib/headcount\"\n{SITE}")) else {
+        return;
+    };
+    assert_eq!(machine.get(PUBLIC, "/hit?s=demo&u=/a").json()["counted"], true);
+    machine.must(
+        "systemctl kill --signal=KILL headcount.service; systemctl stop headcount.service headcount.socket",
+    );
+    let ask =
+        |command: &str| machine.must(&format!("headcount {command} --config /etc/headcount/headcount.toml"));
+    ask("adjust demo views +5 --reason test");
+    ask("sites");
+    ask("backup /share/copy");
+    machine.must("systemctl start headcount.socket headcount.service");
+    assert_eq!(views(&machine), 6);
+    assert_eq!(machine.get(PUBLIC, "/hit?s=demo&u=/a").json()["counted"], true);
+    machine.must("systemctl stop headcount.service headcount.socket");
+    ask("restore /share/copy");
+    machine.must("systemctl start headcount.socket headcount.service");
+    assert_eq!(views(&machine), 6);
+    assert_eq!(machine.get(PUBLIC, "/hit?s=demo&u=/a").json()["counted"], true);
 }
