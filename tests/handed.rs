@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use crate::support::client::browser;
+use crate::support::client::{Wire, browser, counted, logged};
 use crate::support::{Daemon, exchange, wait_for};
 
 const SITE: &str = "[limits]\nviews_per_network_per_second = 0\nnew_visitors_per_network_per_hour = 0\n\
@@ -129,6 +129,32 @@ fn a_state_directory_of_another_user_is_named_with_both() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("belongs to uid 0 and this runs as uid 65534: run it as that user"), "{said}");
+}
+
+#[test]
+fn a_stop_answers_who_had_begun_and_who_was_waiting() {
+    let mut daemon = Daemon::start(SITE);
+    let mut begun = Wire::open(daemon.public());
+    let request = browser("/hit?s=demo&u=/a", "198.51.100.1");
+    let (first, rest) = request.split_at(request.len() / 2);
+    assert!(begun.send(first));
+    // It sleeps while others connect and speak, and wakes to be told to stop.
+    daemon.signal("STOP");
+    let mut waiting: Vec<Wire> = (0..20).map(|_| Wire::open(daemon.public())).collect();
+    assert!(waiting.iter_mut().all(|wire| wire.send(&request)));
+    daemon.signal("TERM");
+    daemon.signal("CONT");
+    for wire in &mut waiting {
+        assert!(wire.reply().is_some_and(|reply| counted(&reply)));
+    }
+    logged(&daemon, "stopping");
+    assert!(begun.send(rest));
+    assert!(begun.reply().is_some_and(|reply| counted(&reply)), "what had begun is finished");
+    drop((begun, waiting));
+    let (code, log) = daemon.ended();
+    assert_eq!(code, 0, "{log}");
+    daemon.restart();
+    assert_eq!(daemon.numbers("demo")["total"]["views"], 21);
 }
 
 #[test]

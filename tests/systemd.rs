@@ -198,7 +198,7 @@ fn ops_ask_the_sealed_daemon_as_root_and_the_journal_knows_the_levels() {
     let ask = |command: &str| format!("headcount {command} --config /etc/headcount/headcount.toml");
     let stopped = machine.run(&ask("status"));
     assert_eq!(stopped.status.code(), Some(1), "nothing runs yet");
-    machine.must("systemctl start headcount.socket headcount-admin.socket headcount.service");
+    machine.must("systemctl enable --now headcount.socket headcount-admin.socket headcount.service");
     let screen = machine.must(&ask("status"));
     assert!(screen.contains(", healthy, up ") && screen.ends_with("warnings  none"), "{screen}");
     let doctor = machine.must(&ask("doctor"));
@@ -206,6 +206,8 @@ fn ops_ask_the_sealed_daemon_as_root_and_the_journal_knows_the_levels() {
     machine.must(&ask("adjust demo visits +5 --reason test"));
     let list = machine.must(&ask("adjust demo --list"));
     assert!(list.contains("uid 0"), "who adjusts is known through the seal: {list}");
+    machine.must(&ask("backup /var/lib/headcount/copy"));
+    machine.must("test -s /var/lib/headcount/copy");
 
     machine.configure("[[site]]\nid = \"BAD\"\n");
     machine.must("systemctl kill --signal=HUP --kill-whom=main headcount.service");

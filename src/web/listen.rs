@@ -122,18 +122,14 @@ pub async fn serve(
     let graceful = Arc::new(GracefulShutdown::new());
     let mut accepting = Vec::new();
     for listener in listeners.sockets {
-        let listener =
-            Listener { socket: tokio::net::TcpListener::from_std(listener)?, keeping: listeners.keeping };
-        let (rooms, worker) = (Arc::clone(&rooms), Arc::clone(&worker));
-        let measured = Arc::new(Measured::new(&rooms.metrics));
-        accepting.push(tokio::spawn(accept(
-            rooms,
-            worker,
-            measured,
-            listener,
-            Arc::clone(&graceful),
-            stop.clone(),
-        )));
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let door = Door {
+            rooms: Arc::clone(&rooms),
+            worker: Arc::clone(&worker),
+            measured: Arc::new(Measured::new(&rooms.metrics)),
+            graceful: Arc::clone(&graceful),
+        };
+        accepting.push(tokio::spawn(door.open(listener, listeners.keeping, stop.clone())));
     }
     let draining =
         tokio::spawn(drain(accepting, graceful, stop, Duration::from_millis(rooms.options.drain_timeout_ms)));
@@ -195,66 +191,63 @@ async fn drain(
     }
 }
 
-struct Listener {
-    socket: tokio::net::TcpListener,
-    keeping: Keeping,
-}
-
-impl Listener {
-    /// Who waits to be accepted after a stop, if that is still ours to do.
-    async fn waiting(&self) -> Option<io::Result<(TcpStream, SocketAddr)>> {
-        match self.keeping {
-            Keeping::Managers => None,
-            Keeping::Own => poll_fn(|context| match self.socket.poll_accept(context) {
-                Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
-                Poll::Pending => Poll::Ready(None),
-            })
-            .await
-            .filter(Result::is_ok),
-        }
-    }
-}
-
-async fn accept(
+/// What a connection needs that comes in through one listener.
+struct Door {
     rooms: Arc<Rooms>,
     worker: Arc<Worker>,
     measured: Arc<Measured>,
-    listener: Listener,
     graceful: Arc<GracefulShutdown>,
-    mut stop: watch::Receiver<bool>,
-) {
-    let mut stopped = pin!(stop.wait_for(|stop| *stop));
-    let mut stopping = false;
-    loop {
-        let accepted = if stopping {
-            let Some(accepted) = listener.waiting().await else { return };
-            accepted
-        } else {
-            tokio::select! {
-                accepted = listener.socket.accept() => accepted,
-                _ = &mut stopped => {
-                    stopping = true;
-                    continue;
+}
+
+impl Door {
+    /// Accepts until the stop, and then whoever has been waiting, unless that is left to the process that
+    /// comes next.
+    async fn open(
+        self,
+        listener: tokio::net::TcpListener,
+        keeping: Keeping,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        let mut stopped = pin!(stop.wait_for(|stop| *stop));
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = &mut stopped => break,
+            };
+            match accepted {
+                Ok((stream, peer)) => self.admit(stream, peer),
+                Err(error) => {
+                    self.rooms.metrics.accept_errors.inc();
+                    tracing::debug!(%error, "a connection was not accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
-        };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                rooms.metrics.accept_errors.inc();
-                tracing::debug!(%error, "a connection was not accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
+        }
+        if keeping == Keeping::Own
+            && let Ok(listener) = listener.into_std()
+        {
+            // Asked of the system itself, since the runtime may not have heard of them yet.
+            while let Ok((stream, peer)) = listener.accept() {
+                if stream.set_nonblocking(true).is_ok()
+                    && let Ok(stream) = TcpStream::from_std(stream)
+                {
+                    self.admit(stream, peer);
+                }
             }
-        };
+        }
+    }
+
+    fn admit(&self, stream: TcpStream, peer: SocketAddr) {
+        let rooms = &self.rooms;
         if rooms.connections.fetch_add(1, Ordering::AcqRel) >= rooms.options.connections_max {
             rooms.connections.fetch_sub(1, Ordering::AcqRel);
             rooms.metrics.connections_refused.inc();
-            continue;
+            return;
         }
         rooms.metrics.connections.inc();
-        let watcher = graceful.watcher();
-        let (rooms, worker, measured) = (Arc::clone(&rooms), Arc::clone(&worker), Arc::clone(&measured));
+        let watcher = self.graceful.watcher();
+        let (rooms, worker, measured) =
+            (Arc::clone(rooms), Arc::clone(&self.worker), Arc::clone(&self.measured));
         tokio::spawn(async move {
             connection(&rooms, &worker, &measured, stream, peer, watcher).await;
             rooms.connections.fetch_sub(1, Ordering::AcqRel);
