@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::LogFormat;
+use super::credential;
 use super::forms;
 use super::problem::Wrong;
 use super::shape::{DAY, HOUR, Key, MIB, MINUTE, SECOND, Shape, TIB, choice, days, entries, small};
@@ -25,6 +27,7 @@ pub(super) struct Settings {
     pub(super) visitor: visitor::Options,
     pub(super) fold: fold::Options,
     pub(super) details_per_day: u32,
+    pub(super) log_format: LogFormat,
     /// The file that `visitor.countries` was read from.
     pub(super) country_database: Option<PathBuf>,
     pub(super) fleet: FleetSettings,
@@ -107,6 +110,7 @@ impl Settings {
             },
             fold: fold::Options { interval_ms: 0, details_days: 0 },
             details_per_day: 0,
+            log_format: LogFormat::Auto,
             country_database: None,
             fleet: FleetSettings::default(),
             state_directory: None,
@@ -137,7 +141,7 @@ pub(super) fn blank_site() -> Site {
 pub(super) const SITE: &str = "site";
 
 /// The keys outside of sites.
-pub(super) static KEYS: [Key<Settings>; 40] = [
+pub(super) static KEYS: [Key<Settings>; 41] = [
     Key {
         name: "listen",
         shape: Shape::List {
@@ -184,6 +188,22 @@ pub(super) static KEYS: [Key<Settings>; 40] = [
         },
     },
     Key {
+        name: "log_format",
+        shape: Shape::Text {
+            allowed: "\"auto\", \"text\", \"journal\" or \"json\"",
+            take: |to, text, _| {
+                let formats = [
+                    ("auto", LogFormat::Auto),
+                    ("text", LogFormat::Text),
+                    ("journal", LogFormat::Journal),
+                    ("json", LogFormat::Json),
+                ];
+                to.log_format = choice(text, &formats)?;
+                Ok(())
+            },
+        },
+    },
+    Key {
         name: "site_directory",
         shape: Shape::Text {
             allowed: "a path, or empty",
@@ -197,8 +217,8 @@ pub(super) static KEYS: [Key<Settings>; 40] = [
         name: "shared_store",
         shape: Shape::Text {
             allowed: "empty, or an address such as \"redis://127.0.0.1:6379\"",
-            take: |to, text, _| {
-                to.fleet.address = forms::shared_store(text)?;
+            take: |to, text, around| {
+                to.fleet.address = forms::shared_store(&credential::reveal(text, around)?)?;
                 Ok(())
             },
         },

@@ -107,6 +107,7 @@ impl<'a> Loading<'a> {
             ),
             ("--public-url", "public_url", overrides.public_url.clone()),
             ("--state-directory", "state_directory", overrides.state_directory.clone()),
+            ("--log-format", "log_format", overrides.log_format.clone()),
         ];
         for (flag, name, value) in flags {
             if let Some(value) = value {
@@ -344,6 +345,7 @@ impl<'a> Loading<'a> {
             visitor: self.settings.visitor,
             fold: self.settings.fold,
             details_per_day: self.settings.details_per_day,
+            log_format: self.settings.log_format,
             sites,
             state_directory,
             files: self.files,
@@ -409,6 +411,7 @@ fn surroundings<'a>(sources: &'a Sources, machine: &'a TimeZone, folder: &Path) 
         known_languages: &sources.known_languages,
         machine_time_zone: machine,
         folder: folder.to_owned(),
+        credentials: variable(&sources.environment, "CREDENTIALS_DIRECTORY").map(Path::new),
     }
 }
 
