@@ -249,6 +249,7 @@ impl Daemon {
                     if now != files {
                         files = now;
                         self.reload(reload).await;
+                        self.manager.status(&self.serving());
                     }
                 }
             }

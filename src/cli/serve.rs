@@ -70,9 +70,12 @@ impl Serve {
     fn start(&self, passed: Option<Passed>) -> Result<Daemon, Failure> {
         let config = config::load(&self.sources())?;
         log::start(config.log_format);
-        let manager = Arc::new(Manager::of_this_process(std::env::var_os("NOTIFY_SOCKET").is_some()));
+        let manager = match std::env::var_os("NOTIFY_SOCKET") {
+            Some(_) => Manager::of_this_process(),
+            None => Manager::default(),
+        };
         let is_passed = passed.is_some();
-        let daemon = Daemon::start(config, Clock::system(), Host { passed, manager })?;
+        let daemon = Daemon::start(config, Clock::system(), Host { passed, manager: Arc::new(manager) })?;
         for address in daemon.public.iter().filter(|_| !is_passed) {
             eprintln!("headcount: open http://{address}/ to see the counter and the line to paste");
         }

@@ -18,24 +18,17 @@ pub struct Manager {
 }
 
 impl Manager {
-    /// The one that started this process and said so: `NOTIFY_SOCKET` names where it listens,
-    /// `WATCHDOG_USEC` how long it waits for a sign of life.
+    /// The one that started this process and listens at `NOTIFY_SOCKET`; `WATCHDOG_USEC` says how long it
+    /// waits for a sign of life.
     #[must_use]
-    pub fn of_this_process(listens: bool) -> Manager {
-        let watchdog = if listens { sd_notify::watchdog_enabled() } else { None };
-        Manager { listens, watchdog, complained: AtomicBool::new(false) }
+    pub fn of_this_process() -> Manager {
+        Manager { listens: true, watchdog: sd_notify::watchdog_enabled(), complained: AtomicBool::new(false) }
     }
 
     /// How long it waits for a sign of life before it puts another process in our place.
     #[must_use]
     pub fn watchdog(&self) -> Option<Duration> {
         self.watchdog
-    }
-
-    /// Whether there is one.
-    #[must_use]
-    pub fn listens(&self) -> bool {
-        self.listens
     }
 
     /// What we are doing, for people who ask it.
@@ -144,7 +137,7 @@ mod tests {
 
     #[test]
     fn without_a_manager_there_is_nobody_to_tell() {
-        let manager = Manager::of_this_process(false);
+        let manager = Manager::default();
         assert_eq!(manager.watchdog(), None);
         manager.ready("serving");
         manager.reloading();

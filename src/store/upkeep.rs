@@ -304,8 +304,8 @@ mod tests {
             });
             let long = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000) \
                         SELECT count(*) FROM n";
-            let counted: i64 = store.connection.query_row(long, [], |row| row.get(0)).expect("is counted");
-            assert_eq!(counted, 200_000, "nothing is broken off");
+            let rows: i64 = store.connection.query_row(long, [], |row| row.get(0)).expect("is counted");
+            assert_eq!(rows, 200_000, "nothing is broken off");
             assert!(beats.load(std::sync::atomic::Ordering::Relaxed) > 10);
         });
     }
