@@ -134,6 +134,7 @@ pub(super) fn blank_site() -> Site {
         honour_opt_out: false,
         page_parameters: Vec::new(),
         excluded_networks: Vec::new(),
+        parts: 1,
     }
 }
 
@@ -429,7 +430,7 @@ pub(super) static KEYS: [Key<Settings>; 41] = [
 ];
 
 /// The keys of one `[[site]]`.
-pub(super) static SITE_KEYS: [Key<Site>; 12] = [
+pub(super) static SITE_KEYS: [Key<Site>; 13] = [
     Key {
         name: "id",
         shape: Shape::Text {
@@ -535,5 +536,9 @@ pub(super) static SITE_KEYS: [Key<Site>; 12] = [
                 Ok(())
             },
         },
+    },
+    Key {
+        name: "parts",
+        shape: Shape::Number { range: 1..=64, put: |to, n| to.parts = usize::try_from(n).unwrap_or(1) },
     },
 ];

@@ -74,6 +74,8 @@ pub struct Terms {
     pub site: SiteId,
     /// How long a beacon makes somebody online, in milliseconds.
     pub online_window_ms: u64,
+    /// Parts that its visitors are split over, each with a slot of a Cluster; the same on every node.
+    pub parts: usize,
 }
 
 /// What the fleet tells the keeper.

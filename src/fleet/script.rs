@@ -31,3 +31,5 @@ pub(super) static TOUCH: Script = Script::new(include_str!("scripts/touch.lua"))
 pub(super) static SKETCH: Script = Script::new(include_str!("scripts/sketch.lua"));
 /// One process speaks for a node.
 pub(super) static LEASE: Script = Script::new(include_str!("scripts/lease.lua"));
+/// People who change parts at midnight.
+pub(super) static CARRY: Script = Script::new(include_str!("scripts/carry.lua"));

@@ -78,6 +78,7 @@ pub fn terms<'a>(sites: impl Iterator<Item = &'a Placed>) -> Vec<Terms> {
     let terms = |placed: &Placed| Terms {
         site: placed.site.id.clone(),
         online_window_ms: placed.site.online_window_ms,
+        parts: placed.site.parts,
     };
     sites.map(terms).collect()
 }
