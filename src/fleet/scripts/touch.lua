@@ -96,7 +96,8 @@ end
 
 local function go(known, leave, since)
   local last = known.here or known.idle
-  if not last then return end
+  -- Told late: whoever was seen after it, by another node, is still there.
+  if not last or last > leave then return end
   local is_last_page = math.floor(last / 1000) * 1000 <= leave - since + SLACK
   if is_last_page then last = math.min(last, leave + GRACE - online_window) end
   if known.here then
