@@ -40,6 +40,8 @@ const TIDY_MS: u64 = 10_000;
 const COMPLAINT_MS: u64 = 60_000;
 /// Minutes of the longest window.
 const MINUTES_SHOWN: u64 = 24 * 60;
+/// How long a stop waits for the shared store to take the last numbers.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(2);
 /// What others counted in minutes before these is not kept.
 const MINUTES_KEPT: u64 = MINUTES_SHOWN + 60;
 
@@ -156,6 +158,9 @@ impl Keeper {
             }
         }
         self.fold()?;
+        if let Some(fleet) = &self.fleet {
+            fleet.flush(FLUSH_PATIENCE);
+        }
         match self.fold.store().checkpoint() {
             // Somebody reads the database; the next start empties its log.
             Ok(()) | Err(StoreError::CheckpointBusy { .. }) => Ok(()),

@@ -52,7 +52,7 @@ pub(super) struct FleetSettings {
 
 impl FleetSettings {
     /// What a fleet is told; `None` for a machine alone.
-    pub(super) fn options(self, visit_window_ms: u64) -> Option<fleet::Options> {
+    pub(super) fn options(self, visit_window_ms: u64, details_days: u32) -> Option<fleet::Options> {
         let access = fleet::Access {
             address: self.address?,
             user: self.user,
@@ -66,6 +66,7 @@ impl FleetSettings {
             interval_ms: self.interval_ms,
             allow_eviction: self.allow_eviction,
             visit_window_ms,
+            details_days: u64::from(details_days),
         })
     }
 }

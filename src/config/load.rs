@@ -328,7 +328,7 @@ impl<'a> Loading<'a> {
         };
         let (sites, effective_sites) = self.sites.into_iter().unzip();
         let visit_window_ms = self.settings.count.visit_window_ms;
-        let fleet = self.settings.fleet.options(visit_window_ms);
+        let fleet = self.settings.fleet.options(visit_window_ms, self.settings.fold.details_days);
         if let Some(effective) = self.effective.get_mut("shared_store")
             && fleet.as_ref().is_some_and(|fleet| fleet.access.address.password.is_some())
         {

@@ -32,6 +32,10 @@ use crate::words::{SiteId, UnixMillis};
 const UPKEEP: Duration = Duration::from_secs(3);
 /// A start asks about what was left over before the sites are named; then this is as good as any.
 const ONLINE_WINDOW_MS: u64 = 300_000;
+/// Clocks that differ by less are the same.
+const SKEW_NOISE_MS: u64 = 20;
+/// A clock that is further off is not followed: one of the two is plainly wrong.
+const SKEW_FOLLOWED_MS: u64 = 10 * 60_000;
 /// A site that fails is tried again after this.
 const RETRY: Duration = Duration::from_secs(1);
 /// Up to so many sites are all asked every interval; of more, quiet ones less often.
@@ -64,6 +68,8 @@ pub(super) struct Room {
     /// Admitted: schema, policy and lease were seen to be right.
     admitted: Cell<bool>,
     keeping: Cell<bool>,
+    /// That the clocks are too far apart was said.
+    warned: Cell<bool>,
     /// When salts were missed first.
     pub(super) missed: Cell<Option<Instant>>,
 }
@@ -102,6 +108,7 @@ impl Begin {
             cut: Cell::default(),
             admitted: Cell::default(),
             keeping: Cell::default(),
+            warned: Cell::default(),
             missed: Cell::default(),
         });
         LocalSet::new().block_on(&runtime, room.work(orders, interval));
@@ -139,11 +146,17 @@ impl Room {
                     sites.into_iter().map(|terms| (terms.site.clone(), terms)).collect();
             }
             Order::Serve(home) => *self.home.borrow_mut() = Some(home),
+            Order::Flush(done) => drop(spawn_local(async move { room.flush(done).await })),
         }
     }
 
     fn caller(&self) -> Caller<'_> {
-        Caller { engine: &self.engine, keys: &self.keys, node: &self.identity.node }
+        Caller {
+            engine: &self.engine,
+            keys: &self.keys,
+            node: &self.identity.node,
+            details_seconds: self.options.details_days.saturating_add(2).saturating_mul(86_400),
+        }
     }
 
     /// Notes what a call cost and how it ended.
@@ -275,6 +288,7 @@ impl Room {
     async fn tell_nodes(&self) -> Result<(), CallError> {
         let skew_ms = self.skew().await?;
         self.status.set_skew(skew_ms);
+        self.follow_clock(skew_ms);
         let now = self.clock.now();
         let word = Word {
             seen: now.0,
@@ -295,7 +309,7 @@ impl Room {
         Ok(())
     }
 
-    /// How far the store's clock is ahead of ours, to within the time that asking took.
+    /// How far the store's clock is ahead of this machine's, in milliseconds.
     async fn skew(&self) -> Result<i64, CallError> {
         let before = self.clock.now();
         let answer = self.engine.ask(&redis::cmd("TIME")).await?;
@@ -303,9 +317,25 @@ impl Room {
         let parts = engine::array(answer).ok_or(CallError::Answer)?;
         let part = |place: usize| parts.get(place).and_then(engine::number).ok_or(CallError::Answer);
         let theirs = part(0)? * 1_000 + part(1)? / 1_000;
+        // Where in between the store looked at its clock is not known.
         let ours = u64::midpoint(before.0, after.0);
         let signed = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
-        Ok(signed(theirs) - signed(ours))
+        let behind = signed(theirs) - signed(ours);
+        let is_noise = behind.unsigned_abs() <= after.since(before) / 2 + SKEW_NOISE_MS;
+        Ok(self.clock.followed_ms() + if is_noise { 0 } else { behind })
+    }
+
+    /// All nodes go by the store's clock, unless that is plainly wrong.
+    fn follow_clock(&self, skew_ms: i64) {
+        if skew_ms.unsigned_abs() <= SKEW_FOLLOWED_MS {
+            self.clock.follow(skew_ms);
+        } else if self.clock.followed_ms() != 0 || !self.warned.replace(true) {
+            tracing::warn!(
+                skew_ms,
+                "the clocks of this machine and of the shared store are too far apart to follow; set them right"
+            );
+            self.clock.follow(0);
+        }
     }
 
     /// Tells who was here, and answers which visits opened.
@@ -457,6 +487,24 @@ impl Room {
             let (room, terms) = (Rc::clone(self), terms.clone());
             drop(spawn_local(async move { room.exchange(terms, link).await }));
         }
+    }
+
+    /// Sends whatever this node has and the store does not: the node is about to stop.
+    async fn flush(self: Rc<Self>, done: std::sync::mpsc::Sender<()>) {
+        loop {
+            self.exchange_due();
+            let changed = self.changed();
+            let unsent = self.links.borrow().iter().any(|(site, slot)| {
+                let top = changed.get(site).copied().unwrap_or_default();
+                slot.link.as_ref().is_none_or(|link| link.from() < top)
+            });
+            if !unsent {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        // Who asked may have lost patience.
+        done.send(()).ok();
     }
 
     /// When the rows of each site changed last.

@@ -108,12 +108,17 @@ impl Status {
         now: UnixMillis,
     ) {
         self.calls.with_label_values(&[operation]).observe(seconds);
+        // What fails at one site may be its shard; whether the store is there, lease and secrets tell.
+        let is_of_all = matches!(operation, "node" | "salt");
         match result {
-            Ok(_) => self.works(),
+            Ok(_) if is_of_all => self.works(),
+            Ok(_) => {}
             Err(error) => {
                 self.errors.with_label_values(&[operation, error.kind()]).inc();
-                self.state().now = now;
-                self.failed(error);
+                if is_of_all {
+                    self.state().now = now;
+                    self.failed(error);
+                }
             }
         }
     }
@@ -234,7 +239,8 @@ impl Status {
     fn gauges(&self) -> [(&'static str, &'static str, String); 9] {
         let away = read(&self.away).len();
         let state = self.state();
-        let up = u8::from(state.failing.is_none());
+        let all_fail = !state.sites.is_empty() && state.sites.values().all(|site| site.failing.is_some());
+        let up = u8::from(state.failing.is_none() && !all_fail);
         let merged = state.sites.values().map(|site| site.merged).min().unwrap_or_default();
         let lag: u64 = state.sites.values().map(|site| site.lag).max().unwrap_or(0);
         let sum = |of: fn(&SiteState) -> u64| state.sites.values().map(of).sum::<u64>().to_string();
