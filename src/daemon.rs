@@ -31,7 +31,7 @@ use crate::config::{Config, Problems};
 use crate::control;
 use crate::count::Counts;
 use crate::fleet::Fleet;
-use crate::fold::{Fold, FoldError, Folded};
+use crate::fold::{Decide, Fold, FoldError, Folded};
 use crate::guard::{Guard, Reason};
 use crate::health::Vitals;
 use crate::journal::{Ack, Disk, Found, Journal, Reading, RealDisk, merge};
@@ -77,7 +77,27 @@ pub fn open_kept(
     disk: Arc<dyn Disk>,
     fleet: Option<&Fleet>,
 ) -> Result<Kept, DaemonError> {
-    let mut store = Store::open(&store::Options {
+    let (mut store, journal, found) = open_vaults(config, disk)?;
+    let (options, window, streams) = (config.fold, config.count.visit_window_ms, Arc::clone(&journal));
+    let (fold, folded) = match fleet {
+        None => {
+            store.forget_others()?;
+            Fold::open(options, window, streams, store)?
+        }
+        Some(fleet) => {
+            store.prepare_sharing()?;
+            let met = fleet.meet(&store, MEETING)?;
+            let (mut fold, folded) =
+                Fold::open_together(options, window, streams, store, decide_with(fleet))?;
+            met.take_back(fold.store())?;
+            (fold, folded)
+        }
+    };
+    Ok(Kept { journal, fold, found, folded, lock })
+}
+
+fn open_vaults(config: &Config, disk: Arc<dyn Disk>) -> Result<(Store, Arc<Journal>, Found), DaemonError> {
+    let store = Store::open(&store::Options {
         path: database(&config.state_directory),
         synchronous_full: config.journal.ack == Ack::Synced,
         pages_per_site: config.count.pages_per_site,
@@ -87,30 +107,29 @@ pub fn open_kept(
     for (path, offset, bytes) in &found.cut {
         tracing::warn!(path = %path.display(), offset, bytes, "a torn end of the journal was cut off; no answered beacon was in it");
     }
+    Ok((store, journal, found))
+}
+
+/// The same for what a dead machine of the fleet left behind: who decides its visits is handed in.
+///
+/// # Errors
+/// As [`open_kept`].
+pub fn open_adopted(config: &Config, lock: Lock, decide: Decide) -> Result<Kept, DaemonError> {
+    let (mut store, journal, found) = open_vaults(config, Arc::new(RealDisk))?;
+    store.prepare_sharing()?;
     let (options, window, streams) = (config.fold, config.count.visit_window_ms, Arc::clone(&journal));
-    let (fold, folded) = match fleet {
-        None => {
-            // A command that finds the daemon of a fleet stopped leaves what others counted.
-            if config.fleet.is_none() {
-                store.forget_others()?;
-            }
-            Fold::open(options, window, streams, store)?
-        }
-        Some(fleet) => {
-            store.prepare_sharing()?;
-            fleet.meet(&mut store, MEETING)?;
-            Fold::open_together(options, window, streams, store, decide_with(fleet))?
-        }
-    };
+    let (fold, folded) = Fold::open_together(options, window, streams, store, decide)?;
     Ok(Kept { journal, fold, found, folded, lock })
 }
 
-/// The same for a command that finds no daemon running.
+/// The same for a command that finds no daemon running. In a fleet that is asked about visits as the daemon would.
 ///
 /// # Errors
-/// When the directory is in use, or journal or store cannot be opened.
+/// When the directory is in use, journal or store cannot be opened, or this machine may not take part in its fleet.
 pub fn open_stopped(config: &Config) -> Result<Kept, DaemonError> {
-    open_kept(config, lock(&config.state_directory)?, Arc::new(RealDisk), None)
+    let lock = lock(&config.state_directory)?;
+    let part = fleet::join(config, &Clock::system())?;
+    open_kept(config, lock, Arc::new(RealDisk), part.as_ref().map(|(fleet, _)| fleet))
 }
 
 /// Reads the configuration again.

@@ -283,7 +283,7 @@ impl Keeper {
             counts.place(placed, &kept, now);
         }
         if let Some(fleet) = &self.fleet {
-            fleet.set_sites(terms(sites.iter()));
+            fleet.set_sites(terms(sites.iter().map(|placed| &*placed.site)));
         }
         Ok(())
     }

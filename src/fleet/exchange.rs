@@ -151,6 +151,8 @@ impl Link {
                     let held = rest.first().and_then(engine::number).ok_or(CallError::Answer)?;
                     return Ok(Exchanged::Ahead(Sequence(held)));
                 }
+                "FORGOTTEN" => return Err(CallError::Forgotten),
+                "REMOVED" => return Err(CallError::Removed),
                 _ => return Err(CallError::Answer),
             }
             news.sent += rows.len();

@@ -20,6 +20,9 @@
 //! The journal, memory's counts and the web. What it learns it tells the keeper in a [`Letter`].
 
 mod address;
+mod adopt;
+mod check;
+mod command;
 mod engine;
 mod error;
 mod exchange;
@@ -40,6 +43,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc as channel, oneshot};
 
 pub use address::{Address, AddressError, Host, Place};
+pub use adopt::{Adoption, Sent};
+pub use check::{Finding, Weight};
+pub use command::{CommandError, Life, NodeEntry, SharedStore};
 pub use engine::Access;
 pub use error::CallError;
 pub use exchange::News;
@@ -67,6 +73,13 @@ pub struct Options {
     pub visit_window_ms: u64,
     /// How long pages and details of single days are kept, in days.
     pub details_days: u64,
+}
+
+impl Options {
+    /// How long the shared store keeps details of a day after their last change.
+    fn details_seconds(&self) -> u64 {
+        self.details_days.saturating_add(2).saturating_mul(86_400)
+    }
 }
 
 /// What the fleet needs to know of a site.
@@ -145,6 +158,21 @@ pub struct Met {
     pub ahead: Vec<(SiteId, Vec<RowValue>, Sequence)>,
 }
 
+impl Met {
+    /// Takes back what the machine lacks. Only after a fold of what was left over: the same beacons may lie in
+    /// the journal still and in the shared store already, and the higher of two values holds them once.
+    ///
+    /// # Errors
+    /// When the machine's store fails.
+    pub fn take_back(self, store: &mut Store) -> Result<(), StoreError> {
+        for (site, rows, held) in self.ahead {
+            tracing::warn!(site = %site, rows = rows.len(), "the shared store knew more of this node than its own store, as after a restored backup; its values were taken back");
+            store.take_back(&site, &rows, held)?;
+        }
+        Ok(())
+    }
+}
+
 /// What the fleet's thread is asked.
 enum Order {
     /// Meet the store for the first time in this life.
@@ -214,13 +242,13 @@ impl Fleet {
         Ok(Fleet { orders, status, timeout })
     }
 
-    /// Meets the shared store before anything is counted: takes the lease, and takes values back that
-    /// the store holds and this machine does not. A store that is away is waited for as long as
-    /// `patience`; then counting goes on without, and it is met later.
+    /// Meets the shared store before anything is counted: takes the lease, and asks for values that the
+    /// store holds and this machine does not. A store that is away is waited for as long as `patience`;
+    /// then counting goes on without, and it is met later.
     ///
     /// # Errors
     /// When this node may not take part, or its own store fails.
-    pub fn meet(&self, store: &mut Store, patience: Duration) -> Result<(), FleetError> {
+    pub fn meet(&self, store: &Store, patience: Duration) -> Result<Met, FleetError> {
         let (answer, mut answered) = oneshot::channel();
         let sites = store.site_ids()?;
         self.orders.send(Order::Meet(sites, store.sequence()?, answer)).ok();
@@ -236,17 +264,13 @@ impl Fleet {
         };
         match met {
             Ok(met) => {
-                for (site, rows, held) in met.ahead {
-                    tracing::warn!(site = %site, rows = rows.len(), "the shared store knew more of this node than its own store, as after a restored backup; its values were taken back");
-                    store.take_back(&site, &rows, held)?;
-                }
                 tracing::info!(node = self.status.node(), "the shared store was met");
-                Ok(())
+                Ok(met)
             }
             Err(MeetError::Away(error)) => {
                 self.status.failed(&error);
                 tracing::warn!(%error, "the shared store is away; counting goes on with what this node knows");
-                Ok(())
+                Ok(Met::default())
             }
             Err(MeetError::Refused(error)) => Err(error),
         }

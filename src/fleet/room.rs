@@ -17,9 +17,8 @@ use super::engine::{self, Engine};
 use super::error::CallError;
 use super::exchange::{Caller, Exchanged, Link, Own, minutes_from, own_values};
 use super::keys::{Keys, SCHEMA};
-use super::nodes::{Identity, LEASE_MS, Word, cut};
+use super::nodes::{self, Identity, LEASE_MS, NOBODY, Word, cut};
 use super::presence::{self, TOUCHES_MAX};
-use super::script::LEASE;
 use super::status::{SiteState, Status};
 use super::{FleetError, Home, Letter, MeetError, Met, Options, Order, Question, Terms, salts};
 use crate::clock::Clock;
@@ -155,7 +154,7 @@ impl Room {
             engine: &self.engine,
             keys: &self.keys,
             node: &self.identity.node,
-            details_seconds: self.options.details_days.saturating_add(2).saturating_mul(86_400),
+            details_seconds: self.options.details_seconds(),
         }
     }
 
@@ -238,21 +237,22 @@ impl Room {
 
     /// Takes or renews the lease. One that another owner holds is waited for once: its holder may be gone.
     async fn take_lease(&self) -> Result<(), MeetError> {
+        let node = self.identity.node.clone();
         for attempt in 0..2 {
-            let keys = [self.keys.lease(&self.identity.node)];
-            let arguments = [self.identity.owner.clone().into_bytes(), LEASE_MS.to_string().into_bytes()];
-            let answer = self.engine.run(&LEASE, &keys, &arguments).await.and_then(engine::answer);
-            let (_, rest) = answer.map_err(MeetError::Away)?;
-            let owner = rest.first().and_then(engine::text).unwrap_or_default();
+            let lease = nodes::lease(&self.engine, &self.keys, &self.identity, LEASE_MS).await;
+            let (owner, left) = lease.map_err(MeetError::Away)?;
             if owner == self.identity.owner {
                 return Ok(());
             }
-            let left = rest.get(1).and_then(engine::number).unwrap_or(0);
+            if owner == NOBODY {
+                return Err(MeetError::Refused(FleetError::Forgotten { node }));
+            }
             if attempt == 0 && !self.admitted.get() {
-                tokio::time::sleep(Duration::from_millis(left.min(LEASE_MS) + 100)).await;
+                let left = left.unwrap_or(0).min(LEASE_MS);
+                tokio::time::sleep(Duration::from_millis(left + 100)).await;
             }
         }
-        Err(MeetError::Refused(FleetError::Lease { node: self.identity.node.clone() }))
+        Err(MeetError::Refused(FleetError::Lease { node }))
     }
 
     /// Lease, salts, clock and the other nodes.
@@ -290,18 +290,21 @@ impl Room {
         self.status.set_skew(skew_ms);
         self.follow_clock(skew_ms);
         let now = self.clock.now();
+        let (merged, lag) = self.status.standing();
         let word = Word {
             seen: now.0,
             watermark: self.status.watermark().0,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             skew_ms,
+            merged: merged.0,
+            lag,
             forgotten: false,
         };
         let text = serde_json::to_string(&word).expect("numbers and a text always serialise");
         let mut command = redis::cmd("HSET");
         command.arg(self.keys.nodes()).arg(&self.identity.node).arg(text);
         self.engine.ask(&command).await?;
-        let words = nodes(&self.engine, &self.keys).await?;
+        let words = words(&self.engine, &self.keys).await?;
         let alive = words.iter().filter(|(_, word)| word.is_alive(now)).count();
         let count = |n: usize| u64::try_from(n).unwrap_or(0);
         self.status.set_nodes(count(alive), count(words.len()));
@@ -608,7 +611,7 @@ impl Room {
 }
 
 /// What every node said of itself last.
-pub(super) async fn nodes(engine: &Engine, keys: &Keys) -> Result<Vec<(String, Word)>, CallError> {
+pub(super) async fn words(engine: &Engine, keys: &Keys) -> Result<Vec<(String, Word)>, CallError> {
     let answer = engine.ask(redis::cmd("HGETALL").arg(keys.nodes())).await?;
     let pairs = super::exchange::pairs(answer).ok_or(CallError::Answer)?;
     let parse = |(node, text): (String, String)| Some((node, serde_json::from_str(&text).ok()?));

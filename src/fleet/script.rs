@@ -33,3 +33,8 @@ pub(super) static SKETCH: Script = Script::new(include_str!("scripts/sketch.lua"
 pub(super) static LEASE: Script = Script::new(include_str!("scripts/lease.lua"));
 /// People who change parts at midnight.
 pub(super) static CARRY: Script = Script::new(include_str!("scripts/carry.lua"));
+/// A node will never send again.
+pub(super) static RETIRE: Script = Script::new(include_str!("scripts/retire.lua"));
+/// Every script.
+#[cfg(test)]
+pub(super) static ALL: [&Script; 6] = [&MERGE, &TOUCH, &SKETCH, &LEASE, &RETIRE, &CARRY];

@@ -187,6 +187,13 @@ impl Status {
         self.state().sites.get(site).cloned().unwrap_or_default()
     }
 
+    /// When the site that waits longest was exchanged last, and the largest lag of any.
+    pub(super) fn standing(&self) -> (UnixMillis, u64) {
+        let state = self.state();
+        let merged = state.sites.values().map(|site| site.merged).min().unwrap_or_default();
+        (merged, state.sites.values().map(|site| site.lag).max().unwrap_or(0))
+    }
+
     /// Whether this node decides alone for the site.
     pub(super) fn is_away(&self, site: &SiteId) -> bool {
         self.away.read().unwrap_or_else(PoisonError::into_inner).contains(site)
