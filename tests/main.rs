@@ -59,3 +59,9 @@ mod report;
 
 /// Many machines that share one count through Redis: a contract, faults, chaos.
 mod fleet;
+
+/// A real systemd runs the units as they are shipped: start, restart, crash, hang, reload, mistakes.
+mod systemd;
+
+/// Sockets handed down that cannot be served, and the other mistakes of a start by hand.
+mod handed;

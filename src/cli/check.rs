@@ -1,25 +1,65 @@
 //! `check-config` and `journal check`.
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use super::{Failure, Settings, failed};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::fleet::{Identity, SharedStore, Weight};
 use crate::journal::{self, RealDisk, Verdict};
 
-/// Says whether the configuration is right.
-pub(super) fn config(settings: &Settings) -> Result<(), Failure> {
-    let config = settings.load()?;
-    for warning in &config.warnings {
-        say!("warning: {warning}");
+#[derive(Debug, Args)]
+pub(super) struct CheckConfig {
+    /// Reach the shared store of a fleet too, as the daemon would, and say what is wrong with it.
+    #[arg(long)]
+    connect: bool,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl CheckConfig {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let config = self.settings.load()?;
+        for warning in &config.warnings {
+            say!("warning: {warning}");
+        }
+        for file in &config.files {
+            say!("read {}", file.display());
+        }
+        say!(
+            "the configuration is right: {}, state in {}",
+            counted(config.sites.len(), "site"),
+            config.state_directory.display()
+        );
+        if self.connect { connect(&config) } else { Ok(()) }
     }
-    for file in &config.files {
-        say!("read {}", file.display());
+}
+
+/// Reaches the shared store. Exit 1 for what may pass by itself, 3 for what somebody must mend.
+fn connect(config: &Config) -> Result<(), Failure> {
+    let Some(options) = &config.fleet else {
+        say!("there is no shared_store: this machine counts alone");
+        return Ok(());
+    };
+    let identity = Identity::find(&config.state_directory).map_err(|error| failed(&error))?;
+    let shared = SharedStore::new(options).map_err(|error| failed(&error))?;
+    let findings = shared.check(&Clock::system(), identity.as_ref());
+    let of = |weight| findings.iter().filter(move |finding| finding.weight == weight);
+    of(Weight::Fine).for_each(|finding| say!("{}", finding.text));
+    of(Weight::Warning).for_each(|finding| say!("warning: {}", finding.text));
+    let bad: Vec<&str> =
+        of(Weight::Wrong).chain(of(Weight::Away)).map(|finding| finding.text.as_str()).collect();
+    for paste in findings.iter().filter_map(|finding| finding.paste.as_ref()) {
+        say!("this user suffices; in redis-cli, on every server:\n{paste}");
     }
-    say!(
-        "the configuration is right: {}, state in {}",
-        counted(config.sites.len(), "site"),
-        config.state_directory.display()
-    );
-    Ok(())
+    match findings.iter().map(|finding| finding.weight).max() {
+        Some(Weight::Wrong) => Err(Failure::SharedStore(bad.join("\n"))),
+        Some(Weight::Away) => Err(Failure::Failed(bad.join("\n"))),
+        _ => {
+            say!("the shared store is right");
+            Ok(())
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

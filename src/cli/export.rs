@@ -5,6 +5,7 @@ use std::fmt::Write;
 use clap::Args;
 use serde_json::json;
 
+use super::shown::Shown;
 use super::{Failure, Settings, failed, put};
 use crate::config::Config;
 use crate::control::{Request, ask_daemon};
@@ -68,15 +69,15 @@ impl Export {
             SiteId::parse(&self.site).map_err(|error| Failure::Argument(format!("the site id {error}")))?;
         let (from, to) = (self.from.unwrap_or(Day::FIRST), self.to.unwrap_or(Day::LAST));
         in_order(from, to)?;
-        let store = open_store(&config)?;
-        let row = store.site(&site).map_err(|error| failed(&error))?;
-        let Some(row) = row else { return Err(Failure::Failed(format!("nothing is kept of {site}"))) };
-        let days = store.days(&site, from, to).map_err(|error| failed(&error))?;
-        let pages = store.page_days(&site, from, to).map_err(|error| failed(&error))?;
-        let details = store.detail_days(&site, from, to).map_err(|error| failed(&error))?;
+        let shown = Shown::open(&config, &site, from, to)?;
+        let total = shown.total().map_err(|error| failed(&error))?;
+        let Some(total) = total else { return Err(Failure::Failed(format!("nothing is kept of {site}"))) };
+        shown.tell_note();
+        let days = shown.days(from, to).map_err(|error| failed(&error))?;
+        let pages = shown.page_days(from, to).map_err(|error| failed(&error))?;
+        let details = shown.detail_days(from, to).map_err(|error| failed(&error))?;
         let is_whole = self.from.is_none() && self.to.is_none();
-        let undated =
-            if is_whole { store.undated(&site).map_err(|error| failed(&error))? } else { Vec::new() };
+        let undated = if is_whole { shown.undated().map_err(|error| failed(&error))? } else { Vec::new() };
         if self.format == "csv" {
             return put(&csv(&days, &pages, &details, &undated));
         }
@@ -86,13 +87,16 @@ impl Export {
         let mut whole = json!({
             "schema": SCHEMA,
             "site": site.as_str(),
-            "total": { "views": row.total.views, "visits": row.total.visits },
+            "total": { "views": total.views, "visits": total.visits },
             "days": days,
             "pages": pages,
             "details": details,
         });
         if is_whole {
             whole["undated"] = undated_json(&undated);
+        }
+        if let Some(of) = shown.details_of {
+            whole["details_of"] = of.into();
         }
         put(&format!("{whole}\n"))
     }

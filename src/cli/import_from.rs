@@ -14,6 +14,7 @@ use super::{Failure, failed};
 use crate::config::Config;
 use crate::control::{BroughtReply, Change, REQUEST_BYTES_MAX, Request, ask_daemon};
 use crate::daemon::{database, open_stopped};
+use crate::fleet::Identity;
 use crate::legacy::{self, SYSTEMS, Setting, Totals};
 use crate::rows::LocalDay;
 use crate::sites::Site;
@@ -31,7 +32,7 @@ const NAME_CHARACTERS_MAX: usize = 200;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Numbers of an old counter")]
 pub(super) struct FromOptions {
-    /// The system that the file is of: vinaora, nukeviet, busuanzi or goatcounter.
+    /// The system that the file is of: vinaora, nukeviet, busuanzi, goatcounter or headcount.
     #[arg(long, value_name = "SYSTEM", long_help = systems(), requires = "site",
         conflicts_with_all = ["everything", "overlap", "last_line_is_whole", "follow", "finish", "json"])]
     pub(super) from: Option<String>,
@@ -96,7 +97,8 @@ struct OldCounter<'a> {
 /// Reads an old counter's file and adds its numbers to a site, all of them or none.
 fn bring_along(config: &Config, asked: &OldCounter<'_>) -> Result<(), Failure> {
     let site = configured(config, asked.site)?;
-    let totals = read(site, asked)?;
+    let node = Identity::find(&config.state_directory).map_err(|error| failed(&error))?;
+    let totals = read(site, asked, node.as_ref().map(|identity| identity.node.as_str()))?;
     let fingerprint = totals.fingerprint();
     let name: String = name_of(asked.file).escape_debug().take(NAME_CHARACTERS_MAX).collect();
     let reason = format!("{}: {name}, known as {}", asked.system, &fingerprint[..16]);
@@ -138,7 +140,7 @@ fn bring_along(config: &Config, asked: &OldCounter<'_>) -> Result<(), Failure> {
 }
 
 /// The totals of a file.
-fn read(site: &Site, asked: &OldCounter<'_>) -> Result<Totals, Failure> {
+fn read(site: &Site, asked: &OldCounter<'_>, node: Option<&str>) -> Result<Totals, Failure> {
     let Some(system) = legacy::system(asked.system) else {
         let known = SYSTEMS.map(|system| system.name).join(", ");
         return Err(Failure::Argument(format!("there is no system {}; there are {known}", asked.system)));
@@ -157,6 +159,8 @@ fn read(site: &Site, asked: &OldCounter<'_>) -> Result<Totals, Failure> {
         hosts: &site.hosts,
         page_parameters: &site.page_parameters,
         known_pages: &known_pages,
+        site: site.id.as_str(),
+        node,
     };
     let file = File::open(asked.file).map_err(unreadable(asked.file))?;
     let mut file = BufReader::new(file);
@@ -184,24 +188,27 @@ fn name_of(file: &Path) -> String {
 fn sum(totals: &Totals) -> Tally {
     let mut sum = totals.undated();
     sum += totals.dated();
+    sum -= totals.less;
     sum
 }
 
 /// One change for each number that is not 0.
 fn changes(totals: &Totals) -> Vec<Change> {
     let mut changes = Vec::new();
-    let mut add = |tally: Tally, day: Option<String>, page: Option<String>| {
+    let mut change = |tally: Tally, sign: i64, day: Option<String>, page: Option<String>| {
         for figure in [Figure::Views, Figure::Visits] {
-            let amount = i64::try_from(figure.of(tally)).unwrap_or(i64::MAX);
-            if amount > 0 {
+            let amount = sign * i64::try_from(figure.of(tally)).unwrap_or(i64::MAX);
+            if amount != 0 {
                 let (day, page) = (day.clone(), page.clone());
                 changes.push(Change { figure: figure.as_str().to_owned(), amount, day, page });
             }
         }
     };
-    add(totals.undated(), None, None);
-    totals.days.iter().for_each(|(day, tally)| add(*tally, Some(day.to_string()), None));
-    totals.pages.iter().for_each(|(page, tally)| add(*tally, None, Some(page.as_str().to_owned())));
+    change(totals.undated(), 1, None, None);
+    totals.days.iter().for_each(|(day, tally)| change(*tally, 1, Some(day.to_string()), None));
+    totals.pages.iter().for_each(|(page, tally)| change(*tally, 1, None, Some(page.as_str().to_owned())));
+    // Last, for only then there is what it takes from.
+    change(totals.less, -1, None, None);
     changes
 }
 
@@ -238,6 +245,9 @@ fn table(site: &str, reason: &str, totals: &Totals) -> String {
     };
     line(totals.undated(), "to the total alone");
     totals.days.iter().for_each(|(day, tally)| line(*tally, &day.to_string()));
+    if totals.less != Tally::default() {
+        line(totals.less, "are taken from the total alone");
+    }
     line(sum(totals), "to the total in all");
     let mut pages: Vec<_> = totals.pages.iter().collect();
     pages.sort_by_key(|(_, tally)| std::cmp::Reverse((tally.views, tally.visits)));

@@ -8,16 +8,22 @@ macro_rules! say {
 }
 
 mod adjust;
+mod adopt;
 mod backup;
 mod check;
 mod explain;
 mod export;
+mod fleet;
 mod import;
 mod import_from;
+mod log;
+mod nodes;
 mod report;
 mod screen;
 mod serve;
+mod shown;
 mod sites;
+mod status;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -29,7 +35,9 @@ use jiff::tz::TimeZone;
 use crate::config::{self, Config, Overrides, Problems, Sources};
 use crate::control::with_sources;
 use crate::daemon::DaemonError;
+use crate::fleet::SharedStore;
 use crate::snippet::Language;
+use crate::web::PassedError;
 
 /// What was typed.
 #[derive(Debug, Parser)]
@@ -65,15 +73,26 @@ enum Command {
     /// Count and show: the daemon.
     Serve(serve::Serve),
     /// Say whether the configuration is right; every problem, with file, line and key.
-    CheckConfig(Settings),
+    CheckConfig(check::CheckConfig),
     /// Print the configuration in force, and where each value came from.
     Config(Settings),
     /// Per site: its numbers, its last counted beacon, and what was refused in the last hour.
     Sites(sites::Sites),
+    /// Say on one screen how the daemon is; exit 1 when it is not healthy.
+    Status(status::Status),
+    /// Ask every question about this setup: proxies, networks, clock, disk, permissions, store.
+    Doctor(status::Doctor),
     /// Correct a number, with a reason: the total alone, or one day.
     Adjust(adjust::Adjust),
     /// Say whether a beacon would be counted, and if not, why.
     Explain(explain::Explain),
+    /// The machines of a fleet: which there are, and which is gone for good.
+    Nodes(nodes::Nodes),
+    /// Send what a dead machine's state directory still holds to the fleet, under that machine's name.
+    Adopt(adopt::Adopt),
+    /// What a fleet counted, for a machine that shall go on alone.
+    #[command(subcommand)]
+    Fleet(fleet::FleetCommand),
     /// Look at the journal.
     #[command(subcommand)]
     Journal(check::Journal),
@@ -98,6 +117,12 @@ pub(crate) enum Failure {
     /// The daemon did not start or ended.
     #[error("{}", with_sources(.0))]
     Daemon(#[from] DaemonError),
+    /// What the service manager passed cannot be served, which is its unit's mistake: exit 3.
+    #[error("{0}")]
+    Passed(#[from] PassedError),
+    /// The shared store is not as it must be: exit 3.
+    #[error("{0}")]
+    SharedStore(String),
     /// An argument makes no sense: exit 2.
     #[error("{0}")]
     Argument(String),
@@ -112,7 +137,7 @@ pub(crate) enum Failure {
 impl Failure {
     fn exit_code(&self) -> u8 {
         match self {
-            Failure::Config(_) => 3,
+            Failure::Config(_) | Failure::Passed(_) | Failure::SharedStore(_) => 3,
             Failure::Daemon(error) => error.exit_code(),
             Failure::Argument(_) => 2,
             Failure::Damaged(_) => 4,
@@ -126,12 +151,17 @@ impl Failure {
 pub fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Serve(serve) => serve.run(),
-        Command::CheckConfig(settings) => check::config(&settings),
+        Command::CheckConfig(check) => check.run(),
         Command::Config(settings) => settings.load().and_then(|config| put(&config.print())),
         Command::Sites(sites) => sites.run(),
+        Command::Status(status) => status.run(),
+        Command::Doctor(doctor) => doctor.run(),
         Command::Adjust(adjust) => adjust.run(),
         Command::Import(import) => import.run(),
         Command::Explain(explain) => explain.run(),
+        Command::Nodes(nodes) => nodes.run(),
+        Command::Adopt(adopt) => adopt.run(),
+        Command::Fleet(fleet) => fleet.run(),
         Command::Journal(journal) => journal.run(),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
@@ -141,8 +171,9 @@ pub fn run(cli: Cli) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
+            let mark = log::failure_mark();
             for line in failure.to_string().lines() {
-                eprintln!("headcount: {line}");
+                eprintln!("{mark}headcount: {line}");
             }
             ExitCode::from(failure.exit_code())
         }
@@ -184,6 +215,16 @@ fn tell(text: &str) {
     if let Err(failure) = put(text) {
         eprintln!("{failure}");
     }
+}
+
+/// The shared store of the configuration; a machine alone has none.
+fn shared_store(config: &Config) -> Result<SharedStore, Failure> {
+    let Some(options) = &config.fleet else {
+        return Err(Failure::Failed(
+            "there is no fleet: shared_store is empty in the configuration".to_owned(),
+        ));
+    };
+    SharedStore::new(options).map_err(|error| failed(&error))
 }
 
 /// A failure in the words of an error and its causes.

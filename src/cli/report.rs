@@ -6,13 +6,14 @@ use std::io::{IsTerminal, stdout};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::export::{in_order, open_store};
+use super::export::in_order;
 use super::screen::{self, Style};
+use super::shown::Shown;
 use super::{Failure, Settings, failed, put};
 use crate::clock::Clock;
 use crate::details::{Dimension, NONE, OTHER};
 use crate::rows::LocalDay;
-use crate::store::{DayRow, DetailDayRow, PageDayRow, Store, StoreError};
+use crate::store::{DayRow, DetailDayRow, PageDayRow, StoreError};
 use crate::words::{Day, PagePath, SiteId, Tally};
 
 /// Days shown when none are asked for.
@@ -62,11 +63,12 @@ impl Report {
         let to = self.to.unwrap_or_else(|| LocalDay::of(Clock::system().now(), &zone).day);
         let from = self.from.unwrap_or(Day(to.0.saturating_sub(DAYS - 1)));
         in_order(from, to)?;
-        let store = open_store(&config)?;
-        let summary = Summary::read(&store, &site, from, to).map_err(|error| failed(&error))?;
+        let shown = Shown::open(&config, &site, from, to)?;
+        let summary = Summary::read(&shown, &site, from, to).map_err(|error| failed(&error))?;
         let Some(summary) = summary else {
             return Err(Failure::Failed(format!("nothing is kept of {site}")));
         };
+        shown.tell_note();
         let limit = usize::from(self.limit);
         if self.json {
             return put(&format!("{}\n", summary.json(limit)));
@@ -108,20 +110,20 @@ pub(super) struct List {
 
 impl Summary {
     /// Reads the days; `None` when nothing is kept of the site.
-    fn read(store: &Store, site: &SiteId, from: Day, to: Day) -> Result<Option<Summary>, StoreError> {
-        let Some(row) = store.site(site)? else { return Ok(None) };
-        let days = store.days(site, from, to)?;
-        let details = store.detail_days(site, from, to)?;
-        let pages = store.page_days(site, from, to)?;
+    fn read(shown: &Shown, site: &SiteId, from: Day, to: Day) -> Result<Option<Summary>, StoreError> {
+        let Some(all_time) = shown.total()? else { return Ok(None) };
+        let days = shown.days(from, to)?;
+        let details = shown.detail_days(from, to)?;
+        let pages = shown.page_days(from, to)?;
         let told_days: BTreeSet<Day> = details.iter().map(|row| row.day).collect();
         let paged_days: BTreeSet<Day> = pages.iter().map(|row| row.day).collect();
         let mut lists = of_pages(pages, counted(&days, &paged_days));
-        if store.undated(site)?.iter().any(|row| row.path.is_some()) {
-            lists.push(of_all_time(store.pages(site)?, row.total));
+        if shown.undated()?.iter().any(|row| row.path.is_some()) {
+            lists.push(of_all_time(shown.pages()?, all_time));
         }
         lists.extend(of_dimensions(details, counted(&days, &told_days)));
         let site = site.clone();
-        Ok(Some(Summary { site, from, to, all_time: row.total, days, told_days, paged_days, lists }))
+        Ok(Some(Summary { site, from, to, all_time, days, told_days, paged_days, lists }))
     }
 
     /// How many days were counted of which is not kept what views told.

@@ -3,7 +3,9 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{Failure, Settings, failed};
+use super::shown::total;
+use super::{Failure, Settings, failed, shared_store};
+use crate::clock::Clock;
 use crate::control::{Request, ask_daemon};
 use crate::daemon::open_stopped;
 use crate::words::SiteId;
@@ -58,8 +60,7 @@ fn stopped(settings: &Settings) -> Result<Value, Failure> {
     let mut kept = open_stopped(&config)?;
     let mut sites = Vec::new();
     for site in &config.sites {
-        let row = kept.fold.store().site(&site.id).map_err(|error| failed(&error))?;
-        let total = row.map(|row| row.total).unwrap_or_default();
+        let total = total(kept.fold.store(), &site.id).map_err(|error| failed(&error))?.unwrap_or_default();
         sites.push(
             json!({ "site": site.id.as_str(), "total": { "views": total.views, "visits": total.visits } }),
         );
@@ -112,6 +113,18 @@ fn remove(id: &str, settings: &Settings) -> Result<(), Failure> {
             let mut kept = open_stopped(&config)?;
             kept.fold.store().remove_site(&site).map_err(|error| failed(&error))?
         };
+    if config.fleet.is_some() {
+        // Also if nothing was kept here: a removal that was cut short is repeated, and other machines have theirs.
+        let shared = shared_store(&config)?;
+        shared.remove_site(&site, Clock::system().now()).map_err(|error| {
+            Failure::Failed(format!(
+                "{error}; what this machine kept of {site} is deleted, repeat it for the fleet"
+            ))
+        })?;
+        say!("everything that was kept of {site} here and in the shared store is deleted");
+        say!("run this on the other machines too; none of them can bring {site} back, and its id is used up");
+        return Ok(());
+    }
     if !removed {
         return Err(Failure::Failed(format!("nothing is kept of {site}")));
     }

@@ -17,6 +17,9 @@ pub enum CallError {
     /// User or password are wrong.
     #[error("the shared store refuses user or password: {0}; look at fleet.user and fleet.password_file")]
     Login(String),
+    /// The server's certificate is none that we accept.
+    #[error("the shared store's certificate is refused: {0}")]
+    Certificate(String),
     /// The user may not do this.
     #[error(
         "the shared store's user lacks a permission: {0}; `headcount check-config --connect` prints the ACL line that suffices"
@@ -58,6 +61,16 @@ pub enum CallError {
         /// What the system said.
         why: String,
     },
+    /// An operator told this node to stay away.
+    #[error(
+        "this node was forgotten by `headcount nodes forget`; delete the file `node` to join as a new one"
+    )]
+    Forgotten,
+    /// An operator removed the site from the whole fleet.
+    #[error(
+        "this site was removed from the fleet; take it out of the configuration and run `headcount sites remove` here too"
+    )]
+    Removed,
     /// Anything else it says.
     #[error("the shared store says: {0}")]
     Other(String),
@@ -65,7 +78,7 @@ pub enum CallError {
 
 impl CallError {
     /// Every kind, as metrics name it.
-    pub const KINDS: [&str; 13] = [
+    pub const KINDS: [&str; 16] = [
         "connection",
         "timeout",
         "login",
@@ -78,6 +91,9 @@ impl CallError {
         "unknown_script",
         "answer",
         "file",
+        "certificate",
+        "forgotten",
+        "removed",
         "other",
     ];
 
@@ -97,7 +113,10 @@ impl CallError {
             CallError::UnknownScript => 9,
             CallError::Answer => 10,
             CallError::File { .. } => 11,
-            CallError::Other(_) => 12,
+            CallError::Certificate(_) => 12,
+            CallError::Forgotten => 13,
+            CallError::Removed => 14,
+            CallError::Other(_) => 15,
         };
         Self::KINDS[place]
     }
@@ -122,6 +141,9 @@ impl CallError {
         let said = error.to_string();
         if error.is_timeout() {
             return CallError::Timeout;
+        }
+        if said.contains("invalid peer certificate") {
+            return CallError::Certificate(said);
         }
         match error.code() {
             Some("OOM") => return CallError::Memory,

@@ -101,6 +101,22 @@ impl Keys {
         format!("{}:nodes", self.prefix)
     }
 
+    /// A key that nothing is kept in, for trying what a user may do. No site has such a name.
+    pub(super) fn probe(&self, tag: usize) -> String {
+        format!("{}:{{{}}}", self.prefix, Keys::probe_tag(tag))
+    }
+
+    /// What decides on the slot of such a key.
+    pub(super) fn probe_tag(tag: usize) -> String {
+        format!("#probe{tag}")
+    }
+
+    /// What a user must be allowed to touch, as an ACL says it.
+    pub(super) fn pattern(&self) -> String {
+        let (prefix, _) = self.prefix.rsplit_once(':').unwrap_or((&self.prefix, ""));
+        format!("~{prefix}:*")
+    }
+
     /// The schema's version; its own name never changes.
     pub(super) fn schema(&self) -> String {
         let (prefix, _) = self.prefix.rsplit_once(':').unwrap_or((&self.prefix, ""));

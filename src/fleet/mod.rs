@@ -20,6 +20,9 @@
 //! The journal, memory's counts and the web. What it learns it tells the keeper in a [`Letter`].
 
 mod address;
+mod adopt;
+mod check;
+mod command;
 mod engine;
 mod error;
 mod exchange;
@@ -40,6 +43,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc as channel, oneshot};
 
 pub use address::{Address, AddressError, Host, Place};
+pub use adopt::{Adoption, Sent};
+pub use check::{Finding, Weight};
+pub use command::{CommandError, Life, NodeEntry, SharedStore};
 pub use engine::Access;
 pub use error::CallError;
 pub use exchange::News;
@@ -65,6 +71,15 @@ pub struct Options {
     pub allow_eviction: bool,
     /// How long a visit stays open without a beacon, in milliseconds.
     pub visit_window_ms: u64,
+    /// How long pages and details of single days are kept, in days.
+    pub details_days: u64,
+}
+
+impl Options {
+    /// How long the shared store keeps details of a day after their last change.
+    fn details_seconds(&self) -> u64 {
+        self.details_days.saturating_add(2).saturating_mul(86_400)
+    }
 }
 
 /// What the fleet needs to know of a site.
@@ -74,6 +89,8 @@ pub struct Terms {
     pub site: SiteId,
     /// How long a beacon makes somebody online, in milliseconds.
     pub online_window_ms: u64,
+    /// Parts that its visitors are split over, each with a slot of a Cluster; the same on every node.
+    pub parts: usize,
 }
 
 /// What the fleet tells the keeper.
@@ -154,6 +171,22 @@ pub struct Ahead {
     pub held: Sequence,
 }
 
+impl Met {
+    /// Takes back what the machine lacks. Only after a fold of what was left over: the same beacons may lie in
+    /// the journal still and in the shared store already, and the higher of two values holds them once.
+    ///
+    /// # Errors
+    /// When the machine's store fails.
+    pub fn take_back(self, store: &mut Store) -> Result<(), StoreError> {
+        for Ahead { site, rows, others, held } in self.ahead {
+            tracing::warn!(site = %site, rows = rows.len(), "the shared store knew more of this node than its own store, as after a restored backup; its values were taken back");
+            store.take_back(&site, &rows, held)?;
+            store.put_others(&site, &others, 0)?;
+        }
+        Ok(())
+    }
+}
+
 /// What the fleet's thread is asked.
 enum Order {
     /// Meet the store for the first time in this life.
@@ -164,6 +197,8 @@ enum Order {
     Sites(Vec<Terms>),
     /// Exchange with every site from now on.
     Serve(Home),
+    /// Send everything, then say so.
+    Flush(mpsc::Sender<()>),
 }
 
 /// Why the store could not be met.
@@ -221,18 +256,13 @@ impl Fleet {
         Ok(Fleet { orders, status, timeout })
     }
 
-    /// Meets the shared store before anything is counted: takes the lease, and takes values back that
-    /// the store holds and this machine does not, of the `configured` sites and those it has. A store that is away is waited for as long as
-    /// `patience`; then counting goes on without, and it is met later.
+    /// Meets the shared store before anything is counted: takes the lease, and asks for values that the
+    /// store holds and this machine does not, of the `configured` sites and those that it has. A store that is
+    /// away is waited for as long as `patience`; then counting goes on without, and it is met later.
     ///
     /// # Errors
     /// When this node may not take part, or its own store fails.
-    pub fn meet(
-        &self,
-        store: &mut Store,
-        configured: &[SiteId],
-        patience: Duration,
-    ) -> Result<(), FleetError> {
+    pub fn meet(&self, store: &Store, configured: &[SiteId], patience: Duration) -> Result<Met, FleetError> {
         let (answer, mut answered) = oneshot::channel();
         let mut sites = store.site_ids()?;
         // Of a store that is new or restored these may not be among them.
@@ -250,18 +280,13 @@ impl Fleet {
         };
         match met {
             Ok(met) => {
-                for Ahead { site, rows, others, held } in met.ahead {
-                    tracing::warn!(site = %site, rows = rows.len(), "the shared store knew more of this node than its own store, as after a restored backup; its values were taken back");
-                    store.take_back(&site, &rows, held)?;
-                    store.put_others(&site, &others, 0)?;
-                }
                 tracing::info!(node = self.status.node(), "the shared store was met");
-                Ok(())
+                Ok(met)
             }
             Err(MeetError::Away(error)) => {
                 self.status.failed(&error);
                 tracing::warn!(%error, "the shared store is away; counting goes on with what this node knows");
-                Ok(())
+                Ok(Met::default())
             }
             Err(MeetError::Refused(error)) => Err(error),
         }
@@ -336,6 +361,15 @@ impl Fleet {
     /// Tells of everybody who is here, after the store was away or forgot; from then on it is asked again.
     pub fn tell_presence(&self, site: SiteId, settled: Sequence, touches: Vec<Touched>) {
         self.orders.send(Order::Touch(Question { site, settled, touches, answer: None })).ok();
+    }
+
+    /// Sends what the shared store lacks, for as long as `patience`: a node that stops in order leaves
+    /// nothing behind. What was not sent is sent by its next start.
+    pub fn flush(&self, patience: Duration) {
+        let (done, flushed) = mpsc::channel();
+        if self.orders.send(Order::Flush(done)).is_ok() && flushed.recv_timeout(patience).is_err() {
+            tracing::warn!("the shared store lacks the last numbers of this node; the next start sends them");
+        }
     }
 
     /// Lines of the metrics page.

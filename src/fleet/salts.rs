@@ -10,7 +10,7 @@ use redis::Value;
 
 use super::engine;
 use super::error::CallError;
-use super::room::{Room, nodes};
+use super::room::{Room, words};
 use crate::salt::random;
 use crate::words::{Day, Salt};
 
@@ -64,7 +64,7 @@ async fn waited(room: &Room) -> Result<bool, CallError> {
         return Ok(since.elapsed() >= PATIENCE);
     }
     room.missed.set(Some(Instant::now()));
-    let nodes = nodes(&room.engine, &room.keys).await?;
+    let nodes = words(&room.engine, &room.keys).await?;
     Ok(nodes.iter().all(|(node, _)| *node == room.identity.node))
 }
 

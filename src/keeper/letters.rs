@@ -1,9 +1,11 @@
 //! What the keeper does with letters from the fleet.
 
+use std::collections::{BTreeMap, HashMap};
+
 use super::{Keeper, MINUTES_KEPT, OrderError};
 use crate::fleet::{Fleet, Letter, News, Terms};
-use crate::rows::{RowKey, RowValue, Sketch, Touched, shown};
-use crate::sites::{Placed, Site};
+use crate::rows::{RowKey, RowValue, Sketch, Touched};
+use crate::sites::Site;
 use crate::store::{Sequence, Store, StoreError};
 use crate::words::{SiteId, Tally, UnixMillis};
 
@@ -78,10 +80,11 @@ impl Keeper {
 }
 
 /// What the fleet needs to know of the sites.
-pub fn terms<'a>(sites: impl Iterator<Item = &'a Placed>) -> Vec<Terms> {
-    let terms = |placed: &Placed| Terms {
-        site: placed.site.id.clone(),
-        online_window_ms: placed.site.online_window_ms,
+pub fn terms<'a>(sites: impl Iterator<Item = &'a Site>) -> Vec<Terms> {
+    let terms = |site: &Site| Terms {
+        site: site.id.clone(),
+        online_window_ms: site.online_window_ms,
+        parts: site.parts,
     };
     sites.map(terms).collect()
 }
@@ -93,29 +96,30 @@ pub(super) fn with_others(
     mut kept: Kept,
     now: UnixMillis,
 ) -> Result<Kept, StoreError> {
-    let mut days: std::collections::BTreeMap<_, _> =
+    let mut days: BTreeMap<_, _> =
         kept.days.iter().map(|(day, tally, visitors)| (*day, (*tally, *visitors))).collect();
-    let mut minutes: std::collections::BTreeMap<_, _> = kept.minutes.iter().copied().collect();
-    let mut pages: Vec<_> = Vec::new();
-    for RowValue { row, values } in store.others(&site.id)? {
-        let growth = shown(&values);
-        let add = |tally: &mut Tally| {
-            *tally += growth.more;
-            *tally -= growth.less;
-        };
+    let mut minutes: BTreeMap<_, _> = kept.minutes.iter().copied().collect();
+    let mut pages: HashMap<_, _> =
+        kept.pages.iter().enumerate().map(|(place, (page, _))| (page.clone(), place)).collect();
+    for (row, growth) in store.beyond_own(&site.id)? {
         match row {
-            RowKey::Total => add(&mut kept.total),
-            RowKey::Day(day) => add(&mut days.entry(day).or_default().0),
+            RowKey::Total => growth.apply_to(&mut kept.total),
+            RowKey::Day(day) => growth.apply_to(&mut days.entry(day).or_default().0),
             RowKey::Minute(minute) if minute + super::MINUTES_SHOWN >= now.minute() => {
-                add(minutes.entry(minute).or_default());
+                growth.apply_to(minutes.entry(minute).or_default());
             }
-            RowKey::Page(page) => pages.push((page, growth.more)),
+            RowKey::Page(page) => {
+                let place = *pages.entry(page.clone()).or_insert(kept.pages.len());
+                if place == kept.pages.len() {
+                    kept.pages.push((page, Tally::default()));
+                }
+                growth.apply_to(&mut kept.pages[place].1);
+            }
             _ => {}
         }
     }
     kept.days = days.into_iter().map(|(day, (tally, visitors))| (day, tally, visitors)).collect();
     kept.minutes = minutes.into_iter().collect();
-    kept.pages.extend(pages);
     Ok(kept)
 }
 

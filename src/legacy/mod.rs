@@ -8,9 +8,12 @@
 
 mod busuanzi;
 mod goatcounter;
+mod headcount;
 mod nukeviet;
 mod sql;
 mod vinaora;
+
+pub use headcount::FLEET_SCHEMA;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -49,8 +52,8 @@ impl System {
 }
 
 /// Every system that is known.
-pub static SYSTEMS: [&System; 4] =
-    [&vinaora::SYSTEM, &nukeviet::SYSTEM, &busuanzi::SYSTEM, &goatcounter::SYSTEM];
+pub static SYSTEMS: [&System; 5] =
+    [&vinaora::SYSTEM, &nukeviet::SYSTEM, &busuanzi::SYSTEM, &goatcounter::SYSTEM, &headcount::SYSTEM];
 
 /// The system of that name.
 #[must_use]
@@ -71,6 +74,10 @@ pub struct Setting<'a> {
     pub page_parameters: &'a [String],
     /// Pages that may stand in the file under a hash alone.
     pub known_pages: &'a [String],
+    /// Its id.
+    pub site: &'a str,
+    /// The name that this machine has or had in a fleet.
+    pub node: Option<&'a str>,
 }
 
 /// What an old counter had counted.
@@ -80,6 +87,8 @@ pub struct Totals {
     pub total: Tally,
     /// Single days, as far as the file has them.
     pub days: BTreeMap<Day, Tally>,
+    /// What is taken from the total in the end, where that is less than its days; never more than there is.
+    pub less: Tally,
     /// Pages, all time.
     pub pages: BTreeMap<PagePath, Tally>,
     /// What should be known about these numbers, and what of the file was not taken.
@@ -120,6 +129,7 @@ impl Totals {
             }
         };
         line("total", &self.total);
+        line("less", &self.less);
         self.days.iter().for_each(|(day, tally)| line(&format!("day {day}"), tally));
         self.pages.iter().for_each(|(page, tally)| line(&format!("page {}", page.as_str()), tally));
         let mut hex = String::with_capacity(64);
@@ -306,6 +316,8 @@ mod tests {
             hosts: &owned(hosts),
             page_parameters: &[],
             known_pages: &owned(known_pages),
+            site: "vks",
+            node: Some("00000000000000ff"),
         };
         let mut file = file;
         system.totals(&mut file, &setting).map_err(|error| error.to_string())
@@ -363,8 +375,15 @@ mod tests {
     fn a_site_has_its_days_in_its_own_zone_and_none_that_cannot_be() {
         let zone = TimeZone::fixed(jiff::tz::offset(7));
         let (hosts, pages): (&[String], &[String]) = (&[], &[]);
-        let setting =
-            Setting { zone: &zone, today: TODAY, hosts, page_parameters: pages, known_pages: pages };
+        let setting = Setting {
+            zone: &zone,
+            today: TODAY,
+            hosts,
+            page_parameters: pages,
+            known_pages: pages,
+            site: "",
+            node: None,
+        };
         let mut days = Days::new(&setting);
         let midnight = i64::from(TODAY.0) * 86_400 - 7 * 3_600;
         assert_eq!(days.of(midnight), Some(TODAY));

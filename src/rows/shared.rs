@@ -19,6 +19,12 @@ impl Growth {
         self.more += more.more;
         self.less += more.less;
     }
+
+    /// Changes a shown number.
+    pub fn apply_to(&self, tally: &mut Tally) {
+        *tally += self.more;
+        *tally -= self.less;
+    }
 }
 
 /// Changes of one site's numbers that other machines brought about.

@@ -13,6 +13,7 @@ use super::batch::InForce;
 use super::read::list;
 use super::reason::Reason;
 use super::{Halt, Sequence, Store, StoreError};
+use crate::rows::{RowKey, shown};
 use crate::words::{Day, Figure, PagePath, SiteId, Tally, UnixMillis};
 
 /// What an adjustment corrects.
@@ -193,14 +194,16 @@ type Left = (i64, i64);
 
 /// What is left, once it is known to be no less than nothing.
 fn tally(left: Left) -> Tally {
-    Tally { views: left.0.unsigned_abs(), visits: left.1.unsigned_abs() }
+    let shown = |left: i64| u64::try_from(left).unwrap_or(0);
+    Tally { views: shown(left.0), visits: shown(left.1) }
 }
 
 /// The shown numbers after the adjustment, unless it took more than there was.
 fn not_below_zero(adjustment: &Adjustment, scope: Scope, left: Left) -> Result<Tally, Halt<AdjustError>> {
     let wanted = adjustment.amount.unsigned_abs().get();
     let short = left.0.min(left.1);
-    if short < 0 {
+    // What is added is welcome, whatever was taken before.
+    if short < 0 && adjustment.amount.is_negative() {
         return Err(Halt::Refused(AdjustError::BelowZero {
             site: adjustment.site.clone(),
             figure: adjustment.figure,
@@ -257,7 +260,8 @@ pub(super) struct Adjusting<'a> {
 impl Adjusting<'_> {
     /// The site's total; its row is made if need be.
     pub(super) fn total_of(&self, site: &SiteId) -> rusqlite::Result<Tally> {
-        Ok(tally(self.site(site, &Moved::default())?.left))
+        let site = self.site(site, &Moved::default())?;
+        Ok(tally(self.with_others(site.number, &RowKey::Total, site.left)?))
     }
 
     /// Makes an adjustment and gives the site's total then.
@@ -266,15 +270,33 @@ impl Adjusting<'_> {
         let unmoved = Moved::default();
         let of_total = if adjustment.scope.page().is_some() { &unmoved } else { &moved };
         let site = self.site(&adjustment.site, of_total)?;
-        let total = not_below_zero(adjustment, Scope::Total, site.left)?;
-        let left = match &adjustment.scope {
-            Scope::Total => site.left,
-            Scope::Day(day) => self.day(site.number, *day, &moved)?,
+        let left = self.with_others(site.number, &RowKey::Total, site.left)?;
+        let total = not_below_zero(adjustment, Scope::Total, left)?;
+        let (row, left) = match &adjustment.scope {
+            Scope::Total => (RowKey::Total, site.left),
+            Scope::Day(day) => (RowKey::Day(*day), self.day(site.number, *day, &moved)?),
             Scope::Page(page) => self.page(&site, page, &moved)?,
         };
+        let left = self.with_others(site.number, &row, left)?;
         not_below_zero(adjustment, adjustment.scope.clone(), left)?;
         self.keep(adjustment, site.number)?;
         Ok(total)
+    }
+
+    /// What is shown of a row: what this machine's own has left, and what the other machines of a fleet counted.
+    fn with_others(&self, site: i64, row: &RowKey, left: Left) -> rusqlite::Result<Left> {
+        let mut find = self.connection.prepare_cached(include_str!("sql/find_others.sql"))?;
+        let named = named_params! { ":site": site, ":row": row.name() };
+        let Some(text) = find.query_row(named, |row| row.get::<_, String>(0)).optional()? else {
+            return Ok(left);
+        };
+        let values: Vec<u64> = text.split(' ').map(|value| value.parse().unwrap_or(0)).collect();
+        let growth = shown(&values);
+        let more = |left: i64, figure: Figure| {
+            let of = |tally| i64::try_from(figure.of(tally)).unwrap_or(i64::MAX);
+            left.saturating_add(of(growth.more)).saturating_sub(of(growth.less))
+        };
+        Ok((more(left.0, Figure::Views), more(left.1, Figure::Visits)))
     }
 
     /// Moves the site's own row, making it if need be.
@@ -307,23 +329,24 @@ impl Adjusting<'_> {
         )
     }
 
-    /// Moves a page. One without a row gets one while there is room, and else is `(other)`.
-    fn page(&self, site: &SiteLeft, page: &PagePath, moved: &Moved) -> rusqlite::Result<Left> {
+    /// Moves a page. One without a row gets one while there is room, and else is `(other)`. Gives which it was.
+    fn page(&self, site: &SiteLeft, page: &PagePath, moved: &Moved) -> rusqlite::Result<(RowKey, Left)> {
         let (change, insert) =
             (include_str!("sql/adjust_page.sql"), include_str!("sql/insert_adjusted_page.sql"));
+        let other = PagePath::other();
         if let Some(left) = self.page_row(change, site, page, moved).optional()? {
-            return Ok(left);
+            return Ok((RowKey::Page(page.clone()), left));
         }
-        if page.as_str() != PagePath::OTHER && site.pages < self.pages_max {
+        if *page != other && site.pages < self.pages_max {
             let mut count = self.connection.prepare_cached(include_str!("sql/set_page_count.sql"))?;
             count.execute(named_params! { ":site": site.number, ":pages": site.pages + 1 })?;
-            return self.page_row(insert, site, page, moved);
+            return Ok((RowKey::Page(page.clone()), self.page_row(insert, site, page, moved)?));
         }
-        let other = PagePath::other();
-        match self.page_row(change, site, &other, moved).optional()? {
-            Some(left) => Ok(left),
-            None => self.page_row(insert, site, &other, moved),
-        }
+        let left = match self.page_row(change, site, &other, moved).optional()? {
+            Some(left) => left,
+            None => self.page_row(insert, site, &other, moved)?,
+        };
+        Ok((RowKey::Page(other), left))
     }
 
     fn page_row(&self, sql: &str, site: &SiteLeft, path: &PagePath, moved: &Moved) -> rusqlite::Result<Left> {

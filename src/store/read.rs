@@ -37,12 +37,12 @@ pub struct DayRow {
 }
 
 impl DayRow {
-    /// The distinct visitors, unless nobody knows: nothing was counted here, and an adjustment such as an old
-    /// counter's number says that somebody came.
+    /// The distinct visitors, unless nobody knows: somebody came, by the word of an old counter's number or of
+    /// another machine, and was not seen here.
     #[must_use]
     pub fn known_visitors(&self) -> Option<u64> {
-        let is_unknown = self.visitors == 0 && self.counted == Tally::default() && self.tally != self.counted;
-        (!is_unknown).then_some(self.visitors)
+        let nobody_came = self.tally == Tally::default() && self.counted == Tally::default();
+        (self.visitors > 0 || nobody_came).then_some(self.visitors)
     }
 }
 

@@ -1,14 +1,16 @@
 //! What a fleet needs of the store: which rows changed, what other machines counted, and taking back
 //! what the shared store holds of this machine and its own file does not.
 
+use std::collections::BTreeMap;
+
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, ToSql, named_params, params_from_iter};
 
 use super::apply::{find_site, next_sequence};
 use super::read::list;
 use super::{Sequence, Store, StoreError, failed};
-use crate::rows::{RowKey, RowValue};
-use crate::words::{Day, SiteId};
+use crate::rows::{Growth, RowKey, RowValue, shown};
+use crate::words::{Day, SiteId, Tally};
 
 /// Reads the name of a row that stands behind its values, from the column on.
 type Name = fn(&Row<'_>, usize) -> rusqlite::Result<RowKey>;
@@ -106,6 +108,27 @@ impl Store {
             Some(RowValue { row: RowKey::parse(&name)?, values })
         };
         Ok(rows.into_iter().filter_map(parse).collect())
+    }
+
+    /// What a shown number has beyond this machine's own row, by row: what the other machines counted, and what
+    /// adjustments made here took away of that.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn beyond_own(&self, id: &SiteId) -> Result<BTreeMap<RowKey, Growth>, StoreError> {
+        let mut beyond: BTreeMap<RowKey, Growth> = BTreeMap::new();
+        for RowValue { row, values } in self.others(id)? {
+            beyond.entry(row).or_default().add(shown(&values));
+        }
+        let debts = self.read("read what others lend", |connection| {
+            list(connection, include_str!("sql/read_debts.sql"), named_params! { ":id": id }, |row| {
+                Ok((row.get::<_, String>(0)?, Tally { views: row.get(1)?, visits: row.get(2)? }))
+            })
+        })?;
+        for (row, less) in debts.into_iter().filter_map(|(name, less)| Some((RowKey::parse(&name)?, less))) {
+            beyond.entry(row).or_default().add(Growth { less, ..Growth::default() });
+        }
+        Ok(beyond)
     }
 
     /// Keeps what the other machines counted. Minutes before the given one go.

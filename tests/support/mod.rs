@@ -9,6 +9,8 @@ pub mod chromium;
 pub mod cut;
 /// Nodes that share one count, and readers who wander between them.
 pub mod fleet;
+/// A machine with systemd.
+pub mod machine;
 /// Real servers of the shared store.
 pub mod redis;
 /// The web server of a page that embeds the counter.
@@ -167,6 +169,11 @@ impl Daemon {
     /// Stops it in order. Gives exit code and log.
     pub fn stop(&mut self) -> (i32, String) {
         self.signal("TERM");
+        self.ended()
+    }
+
+    /// Waits for the end of one that was told to stop. Gives exit code and log.
+    pub fn ended(&mut self) -> (i32, String) {
         let mut running = self.running.take().expect("it is not running");
         let status = wait_for(|| running.child.try_wait().unwrap());
         running.reader.join().unwrap();

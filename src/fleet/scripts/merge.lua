@@ -1,8 +1,9 @@
 -- merge.lua: one node's values of one site go in, what others changed comes out.
 --
--- KEYS  1 meta (hash: version, minutes)     what the site's changes are numbered by
+-- KEYS  1 meta (hash: version, minutes)     what the site's changes are numbered by; "removed" ends the site
 --       2 sums (hash: row -> values)        the sum over all nodes
---       3 own (hash: row -> values, #...)   what this node sent, and up to which of its sequences
+--       3 own (hash: row -> values, #...)   what this node sent, and up to which of its sequences; "#forgotten"
+--                                           stands for a node that may not send any more
 --       4 changed (zset: row by version)    which row changed when
 --       5 here, 6 idle (zset)               who is online: see touch.lua
 --       7.. pairs of sums and own of a day's details, which no footer shows
@@ -13,7 +14,8 @@
 --       5 limit     rows of others to answer with, at most
 --       6 minutes   minute rows before this one are dropped
 --       7 online    whoever was here at this moment or later is online
---       8.. triples: pair (0 the site, 1 the first pair of details, ...), row, values
+--       8 details   seconds that a day's details live after their last change
+--       9.. triples: pair (0 the site, 1 the first pair of details, ...), row, values
 --
 -- Values are whole numbers in a row, and each only grows: a lower one is old and changes nothing, so a
 -- message may be lost, doubled or late. A row that begins with "^" is a maximum instead of a sum.
@@ -31,7 +33,12 @@ local meta, sums, own, changed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local base, top, mark = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local since, limit, minutes = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 
-local held = tonumber(redis.call('HGET', own, '#sequence') or 0)
+-- An operator's word is final, and lies where the values lie, so that no failover parts them.
+local about = redis.call('HMGET', meta, 'version', 'removed')
+if about[2] then return { 'REMOVED' } end
+local known = redis.call('HMGET', own, '#sequence', '#forgotten')
+if known[2] then return { 'FORGOTTEN' } end
+local held = tonumber(known[1] or 0)
 if held < base then return { 'BEHIND', held } end
 if held > top then return { 'AHEAD', held } end
 
@@ -62,7 +69,7 @@ local function grow(was, is, all)
 end
 
 -- What others changed, before this message changes anything.
-local names, newest = {}, tonumber(redis.call('HGET', meta, 'version') or 0)
+local names, newest = {}, tonumber(about[1] or 0)
 local more = 0
 if since >= 0 then
   local rows = redis.call('ZRANGEBYSCORE', changed, '(' .. string.format('%.0f', since), '+inf',
@@ -86,7 +93,7 @@ end
 
 -- What this message brings, by pair of hashes.
 local pairs_of = {}
-for place = 8, #ARGV, 3 do
+for place = 9, #ARGV, 3 do
   local pair, row = tonumber(ARGV[place]), ARGV[place + 1]
   local minute = tonumber(string.match(row, '^m:(%d+)$') or minutes)
   if minute >= minutes then
@@ -130,6 +137,9 @@ for pair, message in pairs(pairs_of) do
       redis.call('ZADD', changed, unpack(to_changed))
       redis.call('HSET', meta, 'version', string.format('%.0f', version))
       newest = version
+    else
+      redis.call('EXPIRE', own_key, ARGV[8])
+      redis.call('EXPIRE', sums_key, ARGV[8])
     end
   end
 end

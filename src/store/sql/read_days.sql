@@ -1,6 +1,6 @@
 SELECT day,
-       views + views_added - views_removed AS views,
-       visits + visits_added - visits_removed AS visits,
+       max(0, views + views_added - views_removed) AS views,
+       max(0, visits + visits_added - visits_removed) AS visits,
        visitors + visitors_imported AS visitors,
        views,
        visits

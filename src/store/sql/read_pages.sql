@@ -1,4 +1,4 @@
-SELECT path, views + views_added - views_removed, visits + visits_added - visits_removed
+SELECT path, max(0, views + views_added - views_removed), max(0, visits + visits_added - visits_removed)
 FROM page
 WHERE site = (SELECT number FROM site WHERE id = :id)
 ORDER BY number

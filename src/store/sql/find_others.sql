@@ -1,0 +1,1 @@
+SELECT "values" FROM others WHERE site = :site AND row = :row
