@@ -116,6 +116,7 @@ fn site() -> Result<Arc<Site>> {
         honour_opt_out: false,
         page_parameters: Vec::new(),
         excluded_networks: Vec::new(),
+        parts: 1,
     }))
 }
 

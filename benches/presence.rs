@@ -159,6 +159,7 @@ fn site(name: &str) -> Result<Site> {
         honour_opt_out: false,
         page_parameters: Vec::new(),
         excluded_networks: Vec::new(),
+        parts: 1,
     })
 }
 

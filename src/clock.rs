@@ -5,7 +5,7 @@
 //! When the system clock jumps ahead, ours follows at once. Tests hold a clock that they set by
 //! hand.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -21,7 +21,7 @@ pub struct Clock(Arc<Source>);
 
 #[derive(Debug)]
 enum Source {
-    System { started: Instant, shown: Shown },
+    System { started: Instant, shown: Shown, ahead_ms: AtomicI64 },
     Manual(AtomicU64),
 }
 
@@ -46,7 +46,7 @@ impl Clock {
     #[must_use]
     pub fn system() -> Clock {
         let shown = Shown { moment: AtomicU64::new(wall().0), slowed: Mutex::default() };
-        Clock(Arc::new(Source::System { started: Instant::now(), shown }))
+        Clock(Arc::new(Source::System { started: Instant::now(), shown, ahead_ms: AtomicI64::new(0) }))
     }
 
     /// A clock that stands until it is set.
@@ -60,11 +60,29 @@ impl Clock {
     pub fn now(&self) -> UnixMillis {
         match &*self.0 {
             Source::Manual(at) => UnixMillis(at.load(Ordering::Acquire)),
-            Source::System { started, shown } => {
+            Source::System { started, shown, ahead_ms } => {
                 // Read only where it matters: each reading costs as much as the rest of this.
                 let monotonic_ms = || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-                shown.advance(wall(), monotonic_ms)
+                let wall = UnixMillis(wall().0.saturating_add_signed(ahead_ms.load(Ordering::Relaxed)));
+                shown.advance(wall, monotonic_ms)
             }
+        }
+    }
+
+    /// Follows another machine's clock, which is so many milliseconds ahead of the system's. The clock
+    /// still never steps back. A manual clock follows nobody.
+    pub fn follow(&self, ahead: i64) {
+        if let Source::System { ahead_ms, .. } = &*self.0 {
+            ahead_ms.store(ahead, Ordering::Relaxed);
+        }
+    }
+
+    /// How far the clock that is followed is ahead of the system's, in milliseconds.
+    #[must_use]
+    pub fn followed_ms(&self) -> i64 {
+        match &*self.0 {
+            Source::Manual(_) => 0,
+            Source::System { ahead_ms, .. } => ahead_ms.load(Ordering::Relaxed),
         }
     }
 
@@ -97,7 +115,10 @@ impl Clock {
     pub fn ahead_ms(&self) -> u64 {
         match &*self.0 {
             Source::Manual(_) => 0,
-            Source::System { .. } => self.now().since(wall()),
+            Source::System { ahead_ms, .. } => {
+                let wall = wall().0.saturating_add_signed(ahead_ms.load(Ordering::Relaxed));
+                self.now().since(UnixMillis(wall))
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ use std::os::unix::net::UnixStream as BlockingStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -22,6 +23,7 @@ use tokio::sync::oneshot;
 
 pub use self::imports::DaemonDesk;
 use crate::beacon::PageUrl;
+use crate::health::Vitals;
 use crate::keeper::{Answer, Order};
 use crate::rows::LocalDay;
 use crate::sites::Site;
@@ -33,12 +35,19 @@ use crate::words::{Day, Figure, PagePath, SiteId, UnixMillis};
 /// can connect.
 pub const REQUEST_BYTES_MAX: u64 = 128 << 20;
 
+/// A daemon that does not say how it is within this time is not well.
+const STATUS_PATIENCE: Duration = Duration::from_secs(5);
+
 /// What can be asked.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Request {
     /// The numbers of every site.
     Sites,
+    /// How the daemon is, on one screen.
+    Status,
+    /// Every question of the doctor with its answer.
+    Doctor,
     /// A correction of a number.
     Adjust {
         /// The site's id.
@@ -162,7 +171,7 @@ pub struct Audit<'a> {
 ///
 /// # Errors
 /// When the socket cannot be made.
-pub fn listen(path: &Path, rooms: Arc<Rooms>, orders: Sender<Order>) -> io::Result<()> {
+pub fn listen(path: &Path, vitals: Arc<Vitals>, orders: Sender<Order>) -> io::Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -172,25 +181,27 @@ pub fn listen(path: &Path, rooms: Arc<Rooms>, orders: Sender<Order>) -> io::Resu
     tokio::spawn(async move {
         loop {
             let Ok((stream, _)) = listener.accept().await else { continue };
-            let (rooms, orders) = (Arc::clone(&rooms), orders.clone());
+            let (vitals, orders) = (Arc::clone(&vitals), orders.clone());
             tokio::spawn(async move {
                 // Who hangs up does not want the answer.
-                serve(stream, &rooms, &orders).await.ok();
+                serve(stream, &vitals, &orders).await.ok();
             });
         }
     });
     Ok(())
 }
 
-async fn serve(stream: UnixStream, rooms: &Rooms, orders: &Sender<Order>) -> io::Result<()> {
+async fn serve(stream: UnixStream, vitals: &Vitals, orders: &Sender<Order>) -> io::Result<()> {
     let who = stream.peer_cred().map(|peer| format!("uid {}", peer.uid()))?;
     let (read, mut write) = stream.into_split();
     let mut read = tokio::io::BufReader::new(read);
     let mut line = String::new();
     (&mut read).take(REQUEST_BYTES_MAX).read_line(&mut line).await?;
     let answer = match serde_json::from_str(&line) {
-        Ok(Request::ImportBatch { bytes }) => imports::take(bytes, &mut read, rooms, orders).await?,
-        Ok(request) => answer(request, who, rooms, orders).await,
+        Ok(Request::ImportBatch { bytes }) => imports::take(bytes, &mut read, &vitals.rooms, orders).await?,
+        Ok(Request::Status) => Ok(vitals.status()),
+        Ok(Request::Doctor) => Ok(vitals.examination()),
+        Ok(request) => answer(request, who, &vitals.rooms, orders).await,
         Err(error) => Err(format!("this is no request: {error}")),
     };
     let answer = match answer {
@@ -234,7 +245,10 @@ async fn answer(
         Request::ImportBegin { site, head } => imports::begin(&site, head, rooms, orders).await,
         Request::ImportSalt { day } => imports::salt(Day(day), orders).await,
         Request::ImportFinish { site } => imports::finish(site.as_deref(), orders).await,
-        Request::ImportBatch { .. } => Err("a part of a log needs its bytes".to_owned()),
+        // Answered where the connection is.
+        Request::Status | Request::Doctor | Request::ImportBatch { .. } => {
+            Err("a part of a log needs its bytes".to_owned())
+        }
     }
 }
 
@@ -386,11 +400,23 @@ fn ask_with(state: &Path, request: &Request, bytes: &[u8]) -> Result<Value, Unan
             return Err(Unanswered::NoDaemon);
         }
         Err(error) => {
-            let text = format!("cannot reach the daemon on {}: {error}", path.display());
+            let hint = match error.kind() {
+                io::ErrorKind::PermissionDenied => "; run this as its user, or as root",
+                _ => "",
+            };
+            let text = format!("cannot reach the daemon on {}: {error}{hint}", path.display());
             return Err(Unanswered::BrokenOff(text));
         }
     };
-    let broken = |error: io::Error| Unanswered::BrokenOff(format!("the daemon broke off: {error}"));
+    if matches!(request, Request::Status | Request::Doctor) {
+        stream.set_read_timeout(Some(STATUS_PATIENCE)).ok();
+    }
+    let broken = |error: io::Error| {
+        Unanswered::BrokenOff(match error.kind() {
+            io::ErrorKind::WouldBlock => format!("the daemon runs and does not answer on {}", path.display()),
+            _ => format!("the daemon broke off: {error}"),
+        })
+    };
     let line = serde_json::to_string(request).map_err(|error| Unanswered::Refused(error.to_string()))?;
     stream
         .write_all(format!("{line}\n").as_bytes())

@@ -5,9 +5,13 @@
 //! closes and drains, the workers write their last turn, the keeper folds it, the lock goes. Every
 //! thread is joined here; one that ends before its time ends the process.
 
-use std::fs::{DirBuilder, File, TryLockError};
+mod door;
+mod error;
+mod fleet;
+mod lock;
+mod manager;
+
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,101 +22,31 @@ use std::time::{Duration, SystemTime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 
+use self::door::Door;
+pub use self::error::DaemonError;
+pub use self::lock::{Lock, lock};
+pub use self::manager::Manager;
 use crate::clock::Clock;
 use crate::config::{Config, Problems};
 use crate::control;
 use crate::count::Counts;
-use crate::fleet::{self, Fleet, FleetError, Home, Identity, IdentityError};
+use crate::fleet::Fleet;
 use crate::fold::{Decide, Fold, FoldError, Folded};
 use crate::guard::{Guard, Reason};
-use crate::journal::{Ack, Disk, Found, Journal, OpenError, Reading, RealDisk, merge};
-use crate::keeper::{Keeper, Order, OrderError, decide_with, keep_salts};
+use crate::health::Vitals;
+use crate::journal::{Ack, Disk, Found, Journal, Reading, RealDisk, merge};
+use crate::keeper::{Keeper, Order, decide_with, keep_salts};
 use crate::metrics::Metrics;
-use crate::salt::{SaltError, Salts, imported_file, random};
-use crate::store::{self, Store, StoreError};
-use crate::visitor::{Visitors, VisitorsError};
-use crate::web::{self, BindError, Committer, Rooms, Worker};
+use crate::salt::{Salts, imported_file, random};
+use crate::store::{self, Store};
+use crate::visitor::Visitors;
+use crate::web::{self, Committer, Listeners, Passed, Rooms, Worker};
 use crate::words::Record;
 
 /// How often files and workers are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 /// How long a start waits for the fleet's shared store; a lease that a dead process left behind lasts nearly as long.
 const MEETING: Duration = Duration::from_secs(20);
-/// A worker whose loop has not turned for this long is stuck, in a write most likely.
-const STALLED_MS: u64 = 5_000;
-
-/// Why the daemon did not start, or ended.
-#[derive(Debug, thiserror::Error)]
-pub enum DaemonError {
-    /// The state directory cannot be used.
-    #[error("cannot {doing} {}: {source}", path.display())]
-    State {
-        /// What was tried.
-        doing: &'static str,
-        /// With what.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// Another process has the state directory.
-    #[error("{} is in use by another headcount; stop that one, or name another state_directory", path.display())]
-    InUse {
-        /// The state directory.
-        path: PathBuf,
-    },
-    /// An address cannot be had.
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    /// The journal cannot be opened.
-    #[error(transparent)]
-    Journal(#[from] OpenError),
-    /// The store cannot be opened.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// What was left over could not be folded.
-    #[error(transparent)]
-    Fold(#[from] FoldError),
-    /// The salts cannot be used.
-    #[error(transparent)]
-    Salt(#[from] SaltError),
-    /// A site could not be put in service.
-    #[error(transparent)]
-    Place(#[from] OrderError),
-    /// This machine may not take part in the fleet.
-    #[error(transparent)]
-    Fleet(#[from] FleetError),
-    /// The node's name cannot be had.
-    #[error(transparent)]
-    Identity(#[from] IdentityError),
-    /// The header of client addresses is none.
-    #[error(transparent)]
-    Visitors(#[from] VisitorsError),
-    /// The system refused a thread, a socket or a signal.
-    #[error("cannot {doing}: {source}")]
-    System {
-        /// What was tried.
-        doing: &'static str,
-        /// Why.
-        source: io::Error,
-    },
-    /// A thread ended before its time.
-    #[error("{0} ended unexpectedly; what it had answered as counted is in the journal")]
-    Thread(String),
-}
-
-impl DaemonError {
-    /// The exit code: 4 for damaged data, 1 for anything else.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        let damaged = match self {
-            DaemonError::Journal(error) => !matches!(error, OpenError::Read { .. }),
-            DaemonError::Store(error) | DaemonError::Fold(FoldError::Store(error)) => error.is_damage(),
-            DaemonError::Salt(error) => matches!(error, SaltError::Line { .. }),
-            _ => false,
-        };
-        if damaged { 4 } else { 1 }
-    }
-}
 
 /// The state directory, locked: journal, store and fold of a machine, caught up and not serving.
 pub struct Kept {
@@ -124,32 +58,7 @@ pub struct Kept {
     pub found: Found,
     /// What was left over.
     pub folded: Folded,
-    lock: File,
-}
-
-/// Locks the state directory; the lock lasts as long as the file is open.
-///
-/// # Errors
-/// When the directory cannot be made, or another process has it.
-pub fn lock(state: &Path) -> Result<File, DaemonError> {
-    let refused = |doing, path: &Path| {
-        let path = path.to_owned();
-        move |source| DaemonError::State { doing, path, source }
-    };
-    let builder = |directory: &Path| DirBuilder::new().recursive(true).mode(0o700).create(directory);
-    builder(&state.join("journal")).map_err(refused("create", state))?;
-    let path = state.join("lock");
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(refused("open", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(DaemonError::InUse { path: state.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(refused("lock", &path)(source)),
-    }
+    lock: Lock,
 }
 
 /// The store's file in a state directory.
@@ -164,7 +73,7 @@ pub fn database(state: &Path) -> PathBuf {
 /// When journal or store cannot be opened.
 pub fn open_kept(
     config: &Config,
-    lock: File,
+    lock: Lock,
     disk: Arc<dyn Disk>,
     fleet: Option<&Fleet>,
 ) -> Result<Kept, DaemonError> {
@@ -205,7 +114,7 @@ fn open_vaults(config: &Config, disk: Arc<dyn Disk>) -> Result<(Store, Arc<Journ
 ///
 /// # Errors
 /// As [`open_kept`].
-pub fn open_adopted(config: &Config, lock: File, decide: Decide) -> Result<Kept, DaemonError> {
+pub fn open_adopted(config: &Config, lock: Lock, decide: Decide) -> Result<Kept, DaemonError> {
     let (mut store, journal, found) = open_vaults(config, Arc::new(RealDisk))?;
     store.prepare_sharing()?;
     let (options, window, streams) = (config.fold, config.count.visit_window_ms, Arc::clone(&journal));
@@ -219,27 +128,38 @@ pub fn open_adopted(config: &Config, lock: File, decide: Decide) -> Result<Kept,
 /// When the directory is in use, journal or store cannot be opened, or this machine may not take part in its fleet.
 pub fn open_stopped(config: &Config) -> Result<Kept, DaemonError> {
     let lock = lock(&config.state_directory)?;
-    let fleet = join_fleet(config, &Clock::system())?;
-    open_kept(config, lock, Arc::new(RealDisk), fleet.as_ref().map(|(fleet, _)| fleet))
+    let part = fleet::join(config, &Clock::system())?;
+    open_kept(config, lock, Arc::new(RealDisk), part.as_ref().map(|(fleet, _)| fleet))
 }
 
 /// Reads the configuration again.
 pub type Reload = Box<dyn Fn() -> Result<Config, Problems>>;
 
+/// What started this process has given it; by default nothing.
+#[derive(Debug, Default)]
+pub struct Host {
+    /// Sockets that it keeps for us.
+    pub passed: Option<Passed>,
+    /// Who wants to hear from us.
+    pub manager: Arc<Manager>,
+}
+
 /// A daemon that is serving.
 pub struct Daemon {
     config: Config,
     rooms: Arc<Rooms>,
+    vitals: Arc<Vitals>,
     workers: Vec<(Arc<Worker>, JoinHandle<io::Result<()>>)>,
     stop: watch::Sender<bool>,
     orders: mpsc::Sender<Order>,
     keeper: JoinHandle<Result<(), FoldError>>,
     admin: Vec<std::net::TcpListener>,
+    manager: Arc<Manager>,
     /// The line that proxies lack was shown.
     warned: bool,
     /// The addresses of the public listener.
     pub public: Vec<std::net::SocketAddr>,
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Daemon {
@@ -247,40 +167,49 @@ impl Daemon {
     ///
     /// # Errors
     /// When any part cannot be opened; nothing is left behind then.
-    pub fn start(config: Config, clock: Clock) -> Result<Daemon, DaemonError> {
+    pub fn start(config: Config, clock: Clock, host: Host) -> Result<Daemon, DaemonError> {
         tracing::info!(state_directory = %config.state_directory.display(), version = env!("CARGO_PKG_VERSION"), "starting");
         config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        let Host { passed, manager } = host;
         let count =
             config.web.workers.or_else(|| thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
         // The directory is locked first: a second start by mistake takes no connection.
         let lock = lock(&config.state_directory)?;
-        let listeners = config.web.listen.iter().map(|address| web::bind_shared(*address, count));
-        let listeners: Vec<Vec<_>> = listeners.collect::<Result<_, _>>()?;
-        let admin = config
-            .web
-            .admin_listen
-            .iter()
-            .map(|address| web::bind(*address))
-            .collect::<Result<Vec<_>, _>>()?;
-        let fleet = join_fleet(&config, &clock)?;
-        let kept = open_kept(&config, lock, Arc::new(RealDisk), fleet.as_ref().map(|(fleet, _)| fleet))?;
+        let door = open_door(&config, passed, count)?;
+        let part = fleet::join(&config, &clock)?;
+        manager.status("adding up what was left over");
+        let kept = open_kept(&config, lock, Arc::new(RealDisk), part.as_ref().map(|(fleet, _)| fleet))?;
         clock_after(&clock, &kept.found);
         tell_left_over(&kept.folded);
         let workers: Vec<Arc<Worker>> = (0..count).map(|_| Arc::default()).collect();
-        let (keeper, lock) = open_rooms(&config, clock, kept, &workers, fleet)?;
+        let (keeper, lock) = open_rooms(&config, clock, kept, &workers, part)?;
         let rooms = Arc::clone(&keeper.rooms);
-        let first = |shared: &Vec<std::net::TcpListener>| shared.first()?.local_addr().ok();
-        let public = listeners.iter().filter_map(first).collect();
         let (stop, stopped) = watch::channel(false);
         let journal = Arc::clone(&keeper.journal);
         let (orders, taken) = mpsc::channel();
-        if let Some(fleet) = &keeper.fleet {
-            serve_fleet(fleet, &config, orders.clone())?;
+        if let Some(part) = &keeper.fleet {
+            fleet::serve(part, &config, orders.clone())?;
         }
         let keeper = spawn("keeper", move || keeper.run(&taken))?;
+        let Door { public: listeners, admin, addresses: public } = door;
         let workers = spawn_workers(&rooms, &journal, workers, listeners, &stopped)?;
         rooms.state.serving.store(true, Ordering::Release);
-        Ok(Daemon { config, rooms, workers, stop, orders, keeper, admin, warned: false, public, _lock: lock })
+        let parts = workers.iter().map(|(worker, _)| Arc::clone(worker)).collect();
+        let vitals = Arc::new(Vitals::new(Arc::clone(&rooms), config.state_directory.clone(), parts));
+        Ok(Daemon {
+            config,
+            rooms,
+            vitals,
+            workers,
+            stop,
+            orders,
+            keeper,
+            admin,
+            manager,
+            warned: false,
+            public,
+            _lock: lock,
+        })
     }
 
     /// Serves until a signal or a failure ends it, then stops in order.
@@ -293,6 +222,7 @@ impl Daemon {
         let runtime = runtime.map_err(system("start the runtime"))?;
         runtime.block_on(async move {
             let ended = self.watch(reload).await;
+            self.manager.stopping();
             // Joining threads blocks; the signals are still listened to meanwhile.
             let stopped = tokio::task::spawn_blocking(move || self.stop()).await;
             stopped.map_err(|_| DaemonError::Thread("the stop".to_owned()))?.and(ended)
@@ -312,11 +242,13 @@ impl Daemon {
             tokio::spawn(web::serve_admin(Arc::clone(&self.rooms), listener));
         }
         let socket = self.config.state_directory.join("control.sock");
-        control::listen(&socket, Arc::clone(&self.rooms), self.orders.clone())
+        control::listen(&socket, Arc::clone(&self.vitals), self.orders.clone())
             .map_err(|source| DaemonError::State { doing: "listen on", path: socket, source })?;
         for address in &self.public {
             tracing::info!(%address, "serving");
         }
+        self.feed_watchdog();
+        self.manager.ready(&self.serving());
         let mut files = fingerprint(&self.config.files);
         let mut look = tokio::time::interval(LOOK);
         loop {
@@ -325,7 +257,9 @@ impl Daemon {
                 _ = interrupt.recv() => break,
                 _ = hangup.recv() => {
                     files = fingerprint(&self.config.files);
+                    self.manager.reloading();
                     self.reload(reload).await;
+                    self.manager.ready(&self.serving());
                 }
                 _ = look.tick() => {
                     self.look_at_threads()?;
@@ -334,6 +268,7 @@ impl Daemon {
                     if now != files {
                         files = now;
                         self.reload(reload).await;
+                        self.manager.status(&self.serving());
                     }
                 }
             }
@@ -341,6 +276,29 @@ impl Daemon {
         tracing::info!("stopping");
         tokio::spawn(stop_at_once(terminate, interrupt));
         Ok(())
+    }
+
+    /// What we are doing, in a line for people who ask the service manager.
+    fn serving(&self) -> String {
+        let sites = self.rooms.sites().iter().count();
+        let old = if self.rooms.metrics.reload_successful.get() == 1 {
+            ""
+        } else {
+            "; the changed configuration was refused, see the log"
+        };
+        format!("serving {sites} site{}{old}", if sites == 1 { "" } else { "s" })
+    }
+
+    /// Gives the service manager signs of life for as long as every worker and the keeper go on.
+    fn feed_watchdog(&self) {
+        let Some(patience) = self.manager.watchdog() else { return };
+        let workers: Vec<_> = self.workers.iter().map(|(worker, _)| Arc::clone(worker)).collect();
+        let keeper = Arc::clone(&self.rooms.state.keeper_beats);
+        let beats = move || {
+            let beats = workers.iter().map(|worker| worker.heartbeat().0);
+            beats.chain([keeper.load(Ordering::Relaxed)]).collect()
+        };
+        tokio::spawn(manager::feed(Arc::clone(&self.manager), patience, beats));
     }
 
     /// Takes over changed sites; a bad configuration leaves the old one in force.
@@ -398,23 +356,17 @@ impl Daemon {
         if self.keeper.is_finished() {
             return Err(DaemonError::Thread("the keeper".to_owned()));
         }
-        let now = self.rooms.clock.now();
-        let mut stalled = 0;
-        for (number, (worker, thread)) in self.workers.iter().enumerate() {
+        for (number, (_, thread)) in self.workers.iter().enumerate() {
             if thread.is_finished() {
                 return Err(DaemonError::Thread(format!("worker {number}")));
             }
-            let beat = worker.heartbeat();
-            if beat.0 > 0 && now.since(beat) > STALLED_MS {
-                stalled += 1;
-                tracing::error!(
-                    worker = number,
-                    since_ms = now.since(beat),
-                    "a worker is stuck, in a write most likely; the others go on"
-                );
-            }
         }
-        self.rooms.metrics.workers_stalled.set(stalled);
+        self.vitals.tick();
+        let stalled = self.vitals.stalled();
+        for (part, since_ms) in &stalled {
+            tracing::error!(part, since_ms, "no progress, in a write most likely; the others go on");
+        }
+        self.rooms.metrics.workers_stalled.set(i64::try_from(stalled.len()).unwrap_or(i64::MAX));
         Ok(())
     }
 
@@ -483,7 +435,7 @@ fn open_rooms(
     kept: Kept,
     workers: &[Arc<Worker>],
     fleet: Option<(Fleet, Arc<Salts>)>,
-) -> Result<(Keeper, File), DaemonError> {
+) -> Result<(Keeper, Lock), DaemonError> {
     let now = clock.now();
     let reasons: Vec<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
     let metrics = Arc::new(Metrics::new(&reasons, &web::protocols(), env!("CARGO_PKG_VERSION")));
@@ -515,29 +467,13 @@ fn open_rooms(
     Ok((keeper, lock))
 }
 
-/// Starts this machine's part in a fleet, if there is one. The salts that it shares begin with those that the
-/// machine had alone.
-fn join_fleet(config: &Config, clock: &Clock) -> Result<Option<(Fleet, Arc<Salts>)>, DaemonError> {
-    let Some(options) = &config.fleet else { return Ok(None) };
-    let state = &config.state_directory;
-    let identity = Identity::open(state)?;
-    let path = fleet::salts_file(state);
-    let is_new = !path.exists();
-    let salts = Arc::new(Salts::open(path)?);
-    if is_new {
-        Salts::open(state.join("salts"))?.copy_to(&salts)?;
+/// The sockets that the host keeps, else those of the configuration.
+fn open_door(config: &Config, passed: Option<Passed>, workers: usize) -> Result<Door, DaemonError> {
+    match passed {
+        None => Ok(door::bind(config, workers)?),
+        Some(passed) => door::share(passed, workers)
+            .map_err(|source| DaemonError::System { doing: "share a passed socket", source }),
     }
-    let fleet = Fleet::start(options.clone(), identity, clock.clone(), Arc::clone(&salts))?;
-    Ok(Some((fleet, salts)))
-}
-
-/// Lets the fleet read the store and write to the keeper.
-fn serve_fleet(fleet: &Fleet, config: &Config, orders: mpsc::Sender<Order>) -> Result<(), DaemonError> {
-    let store = Store::open_read_only(&database(&config.state_directory))?;
-    // A keeper that is gone ends the process.
-    let letters = Box::new(move |letter| drop(orders.send(Order::Fleet(letter))));
-    fleet.serve(Home { store, letters });
-    Ok(())
 }
 
 fn longest_online_window(config: &Config) -> u64 {
@@ -583,12 +519,11 @@ fn spawn_workers(
     rooms: &Arc<Rooms>,
     journal: &Arc<Journal>,
     workers: Vec<Arc<Worker>>,
-    mut listeners: Vec<Vec<std::net::TcpListener>>,
+    listeners: Vec<Listeners>,
     stopped: &watch::Receiver<bool>,
 ) -> Result<Threads, DaemonError> {
     let mut threads = Vec::new();
-    for (number, worker) in workers.into_iter().enumerate() {
-        let own: Vec<_> = listeners.iter_mut().filter_map(Vec::pop).collect();
+    for (number, (worker, own)) in workers.into_iter().zip(listeners).enumerate() {
         let (rooms, stopped) = (Arc::clone(rooms), stopped.clone());
         let committer = Committer::new(journal.writer());
         let served = Arc::clone(&worker);

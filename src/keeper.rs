@@ -32,12 +32,16 @@ use crate::store::{self, AdjustError, Adjustment, Batch, Brought, ImportBatch, S
 use crate::web::{Rooms, Worker, cuts};
 use crate::words::{Day, SiteId, Tally, UnixMillis};
 
+/// However long the interval is, the keeper turns this often, so that one that hangs is noticed.
+const BEAT: Duration = Duration::from_millis(500);
 /// How often salts, old streams and old details are looked at.
 const TIDY_MS: u64 = 10_000;
 /// A store that keeps refusing is named in the log this often.
 const COMPLAINT_MS: u64 = 60_000;
 /// Minutes of the longest window.
 const MINUTES_SHOWN: u64 = 24 * 60;
+/// How long a stop waits for the shared store to take the last numbers.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(2);
 /// What others counted in minutes before these is not kept.
 const MINUTES_KEPT: u64 = MINUTES_SHOWN + 60;
 
@@ -130,8 +134,14 @@ impl Keeper {
         let mut due = Instant::now() + self.interval;
         let mut tidied = self.rooms.clock.now();
         let mut complaints = Complaints::default();
+        let beats = Arc::clone(&self.rooms.state.keeper_beats);
+        // A backup of years may take longer than a watchdog's patience; it makes progress all the same.
+        self.fold.store().on_progress(move || {
+            beats.fetch_add(1, Ordering::Relaxed);
+        });
         loop {
-            match orders.recv_timeout(due.saturating_duration_since(Instant::now())) {
+            self.rooms.state.keeper_beats.fetch_add(1, Ordering::Relaxed);
+            match orders.recv_timeout(due.saturating_duration_since(Instant::now()).min(BEAT)) {
                 Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(order) => self.carry_out(order),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -148,6 +158,9 @@ impl Keeper {
             }
         }
         self.fold()?;
+        if let Some(fleet) = &self.fleet {
+            fleet.flush(FLUSH_PATIENCE);
+        }
         match self.fold.store().checkpoint() {
             // Somebody reads the database; the next start empties its log.
             Ok(()) | Err(StoreError::CheckpointBusy { .. }) => Ok(()),
@@ -270,7 +283,7 @@ impl Keeper {
             counts.place(placed, &kept, now);
         }
         if let Some(fleet) = &self.fleet {
-            fleet.set_sites(terms(sites.iter()));
+            fleet.set_sites(terms(sites.iter().map(|placed| &*placed.site)));
         }
         Ok(())
     }
@@ -342,6 +355,13 @@ impl Keeper {
 
     /// Writes the lines of the metrics page that only the keeper knows.
     fn show_kept(&mut self) {
+        let lag = &self.rooms.state.lag;
+        lag.journal_bytes.store(self.journal.bytes(), Ordering::Relaxed);
+        lag.journal_bytes_max.store(self.journal.bytes_max(), Ordering::Relaxed);
+        lag.unapplied_bytes.store(self.fold.unapplied_bytes(), Ordering::Relaxed);
+        if let Ok(bytes) = self.fold.store().bytes() {
+            lag.store_bytes.store(bytes, Ordering::Relaxed);
+        }
         let mut bytes = Family::new("headcount_disk_bytes", "gauge", "Bytes on disk.");
         bytes.line(&[("file", "journal")], self.journal.bytes());
         if let Ok(database) = self.fold.store().bytes() {

@@ -19,7 +19,7 @@
 //!
 //! | layer | rooms | what they may know |
 //! |---|---|---|
-//! | edge | [`cli`], [`config`], [`daemon`], [`control`], [`keeper`] | everyone; they decide nothing about numbers |
+//! | edge | [`cli`], [`config`], [`daemon`], [`control`], [`keeper`], [`health`] | everyone; they decide nothing about numbers |
 //! | door | [`web`] | the rooms below |
 //! | rooms | [`beacon`], [`sites`], [`visitor`], [`guard`], [`snippet`], [`page`], [`legacy`] | values in, values out |
 //! | counting | [`count`], [`fold`], [`import`] | memory in the worker's turn; the fold behind it; logs of the past |
@@ -51,6 +51,7 @@ pub mod details;
 pub mod fleet;
 pub mod fold;
 pub mod guard;
+pub mod health;
 pub mod import;
 pub mod journal;
 pub mod keeper;

@@ -124,7 +124,7 @@ impl Metrics {
         let reload_successful = gauge(&r, "config_last_reload_successful", help);
         let help = "When the configuration in force was taken over.";
         let reload_success_time = moment(&r, "config_last_reload_success_timestamp_seconds", help);
-        let help = "Workers whose loop has not turned for five seconds.";
+        let help = "Workers, and the keeper, that made no progress for five seconds.";
         let workers_stalled = gauge(&r, "workers_stalled", help);
         let help = "When the store last took a fold.";
         let store_last_success = moment(&r, "store_last_success_timestamp_seconds", help);
@@ -168,6 +168,12 @@ impl Metrics {
     /// A beacon was written and taken.
     pub fn counted(&self, kind: Kind) {
         self.beacons.counted[kind.index()].inc();
+    }
+
+    /// Beacons of a kind that were written and taken since the start.
+    #[must_use]
+    pub fn counted_so_far(&self, kind: Kind) -> u64 {
+        self.beacons.counted[kind.index()].get()
     }
 
     /// A beacon could not be written.

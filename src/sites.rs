@@ -60,6 +60,8 @@ pub struct Site {
     pub page_parameters: Vec<String>,
     /// Networks that are answered and not counted: the owner's own.
     pub excluded_networks: Vec<IpNet>,
+    /// In a fleet: parts that its visitors are split over.
+    pub parts: usize,
 }
 
 /// Whether `host` is meant by an entry of a list of hosts. Entries match exactly, so `example.vn` does not mean
@@ -140,6 +142,7 @@ impl Site {
             honour_opt_out: false,
             page_parameters: Vec::new(),
             excluded_networks: Vec::new(),
+            parts: 1,
         }
     }
 }

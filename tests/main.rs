@@ -59,3 +59,9 @@ mod privacy;
 
 /// Referrers, browsers, countries and the like: kept, exported, shown; and a state directory of the first format.
 mod report;
+
+/// A real systemd runs the units as they are shipped: start, restart, crash, hang, reload, mistakes.
+mod systemd;
+
+/// Sockets handed down that cannot be served, and the other mistakes of a start by hand.
+mod handed;

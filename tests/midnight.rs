@@ -5,7 +5,7 @@ use std::path::Path;
 
 use headcount::clock::Clock;
 use headcount::config::{Sources, load};
-use headcount::daemon::Daemon;
+use headcount::daemon::{Daemon, Host};
 use headcount::words::UnixMillis;
 use jiff::civil::date;
 use jiff::tz::TimeZone;
@@ -67,7 +67,7 @@ fn start(directory: &Path, clock: &Clock) -> Daemon {
     let environment = vec![("HEADCOUNT_STATE_DIRECTORY".to_owned(), state)];
     let known_languages = vec!["vi", "en"];
     let sources = Sources { file: Some(file), environment, known_languages, ..Sources::default() };
-    Daemon::start(load(&sources).unwrap(), clock.clone()).unwrap()
+    Daemon::start(load(&sources).unwrap(), clock.clone(), Host::default()).unwrap()
 }
 
 #[test]

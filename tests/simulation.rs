@@ -45,6 +45,7 @@ fn site(id: &str, zone: &str, first_weekday: Weekday) -> Site {
         honour_opt_out: false,
         page_parameters: Vec::new(),
         excluded_networks: Vec::new(),
+        parts: 1,
     }
 }
 

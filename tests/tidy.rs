@@ -12,6 +12,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("daemon", &["*"]),
     ("control", &["*"]),
     ("keeper", &["*"]),
+    ("health", &["*"]),
     (
         "web",
         &[

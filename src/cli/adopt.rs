@@ -1,6 +1,5 @@
 //! `adopt`: sends what a dead machine's state directory still holds, under that machine's name.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -10,6 +9,7 @@ use crate::clock::Clock;
 use crate::config::Overrides;
 use crate::daemon::{DaemonError, database, lock, open_adopted};
 use crate::fleet::{Adoption, Identity, Sent};
+use crate::keeper::terms;
 use crate::words::SiteId;
 
 const ABOUT: &str = "\
@@ -57,9 +57,8 @@ impl Adopt {
         let lock = lock(&directory)?;
         let adoption = Adoption::begin(options, identity, Clock::system()).map_err(|error| failed(&error))?;
         say!("this process speaks for node {}", adoption.node());
-        let windows: HashMap<SiteId, u64> =
-            config.sites.iter().map(|site| (site.id.clone(), site.online_window_ms)).collect();
-        let mut kept = open_adopted(&config, lock, Box::new(adoption.decide(windows)))?;
+        let sites = terms(config.sites.iter()).into_iter().map(|terms| (terms.site.clone(), terms)).collect();
+        let mut kept = open_adopted(&config, lock, Box::new(adoption.decide(sites)))?;
         say!("{} beacons that were not added up are added up", kept.folded.records);
         if adoption.visits_alone() > 0 {
             say!(

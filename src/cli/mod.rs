@@ -16,12 +16,14 @@ mod export;
 mod fleet;
 mod import;
 mod import_from;
+mod log;
 mod nodes;
 mod report;
 mod screen;
 mod serve;
 mod shown;
 mod sites;
+mod status;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -35,6 +37,7 @@ use crate::control::with_sources;
 use crate::daemon::DaemonError;
 use crate::fleet::SharedStore;
 use crate::snippet::Language;
+use crate::web::PassedError;
 
 /// What was typed.
 #[derive(Debug, Parser)]
@@ -75,6 +78,10 @@ enum Command {
     Config(Settings),
     /// Per site: its numbers, its last counted beacon, and what was refused in the last hour.
     Sites(sites::Sites),
+    /// Say on one screen how the daemon is; exit 1 when it is not healthy.
+    Status(status::Status),
+    /// Ask every question about this setup: proxies, networks, clock, disk, permissions, store.
+    Doctor(status::Doctor),
     /// Correct a number, with a reason: the total alone, or one day.
     Adjust(adjust::Adjust),
     /// Say whether a beacon would be counted, and if not, why.
@@ -110,6 +117,9 @@ pub(crate) enum Failure {
     /// The daemon did not start or ended.
     #[error("{}", with_sources(.0))]
     Daemon(#[from] DaemonError),
+    /// What the service manager passed cannot be served, which is its unit's mistake: exit 3.
+    #[error("{0}")]
+    Passed(#[from] PassedError),
     /// The shared store is not as it must be: exit 3.
     #[error("{0}")]
     SharedStore(String),
@@ -127,7 +137,7 @@ pub(crate) enum Failure {
 impl Failure {
     fn exit_code(&self) -> u8 {
         match self {
-            Failure::Config(_) | Failure::SharedStore(_) => 3,
+            Failure::Config(_) | Failure::Passed(_) | Failure::SharedStore(_) => 3,
             Failure::Daemon(error) => error.exit_code(),
             Failure::Argument(_) => 2,
             Failure::Damaged(_) => 4,
@@ -144,6 +154,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::CheckConfig(check) => check.run(),
         Command::Config(settings) => settings.load().and_then(|config| put(&config.print())),
         Command::Sites(sites) => sites.run(),
+        Command::Status(status) => status.run(),
+        Command::Doctor(doctor) => doctor.run(),
         Command::Adjust(adjust) => adjust.run(),
         Command::Import(import) => import.run(),
         Command::Explain(explain) => explain.run(),
@@ -159,8 +171,9 @@ pub fn run(cli: Cli) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
+            let mark = log::failure_mark();
             for line in failure.to_string().lines() {
-                eprintln!("headcount: {line}");
+                eprintln!("{mark}headcount: {line}");
             }
             ExitCode::from(failure.exit_code())
         }

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::LogFormat;
+use super::credential;
 use super::forms;
 use super::problem::Wrong;
 use super::shape::{DAY, HOUR, Key, MIB, MINUTE, SECOND, Shape, TIB, choice, days, entries, small};
@@ -25,6 +27,7 @@ pub(super) struct Settings {
     pub(super) visitor: visitor::Options,
     pub(super) fold: fold::Options,
     pub(super) details_per_day: u32,
+    pub(super) log_format: LogFormat,
     /// The file that `visitor.countries` was read from.
     pub(super) country_database: Option<PathBuf>,
     pub(super) fleet: FleetSettings,
@@ -49,7 +52,7 @@ pub(super) struct FleetSettings {
 
 impl FleetSettings {
     /// What a fleet is told; `None` for a machine alone.
-    pub(super) fn options(self, visit_window_ms: u64) -> Option<fleet::Options> {
+    pub(super) fn options(self, visit_window_ms: u64, details_days: u32) -> Option<fleet::Options> {
         let access = fleet::Access {
             address: self.address?,
             user: self.user,
@@ -63,6 +66,7 @@ impl FleetSettings {
             interval_ms: self.interval_ms,
             allow_eviction: self.allow_eviction,
             visit_window_ms,
+            details_days: u64::from(details_days),
         })
     }
 }
@@ -107,6 +111,7 @@ impl Settings {
             },
             fold: fold::Options { interval_ms: 0, details_days: 0 },
             details_per_day: 0,
+            log_format: LogFormat::Auto,
             country_database: None,
             fleet: FleetSettings::default(),
             state_directory: None,
@@ -130,6 +135,7 @@ pub(super) fn blank_site() -> Site {
         honour_opt_out: false,
         page_parameters: Vec::new(),
         excluded_networks: Vec::new(),
+        parts: 1,
     }
 }
 
@@ -137,7 +143,7 @@ pub(super) fn blank_site() -> Site {
 pub(super) const SITE: &str = "site";
 
 /// The keys outside of sites.
-pub(super) static KEYS: [Key<Settings>; 40] = [
+pub(super) static KEYS: [Key<Settings>; 41] = [
     Key {
         name: "listen",
         shape: Shape::List {
@@ -184,6 +190,22 @@ pub(super) static KEYS: [Key<Settings>; 40] = [
         },
     },
     Key {
+        name: "log_format",
+        shape: Shape::Text {
+            allowed: "\"auto\", \"text\", \"journal\" or \"json\"",
+            take: |to, text, _| {
+                let formats = [
+                    ("auto", LogFormat::Auto),
+                    ("text", LogFormat::Text),
+                    ("journal", LogFormat::Journal),
+                    ("json", LogFormat::Json),
+                ];
+                to.log_format = choice(text, &formats)?;
+                Ok(())
+            },
+        },
+    },
+    Key {
         name: "site_directory",
         shape: Shape::Text {
             allowed: "a path, or empty",
@@ -197,8 +219,8 @@ pub(super) static KEYS: [Key<Settings>; 40] = [
         name: "shared_store",
         shape: Shape::Text {
             allowed: "empty, or an address such as \"redis://127.0.0.1:6379\"",
-            take: |to, text, _| {
-                to.fleet.address = forms::shared_store(text)?;
+            take: |to, text, around| {
+                to.fleet.address = forms::shared_store(&credential::reveal(text, around)?)?;
                 Ok(())
             },
         },
@@ -409,7 +431,7 @@ pub(super) static KEYS: [Key<Settings>; 40] = [
 ];
 
 /// The keys of one `[[site]]`.
-pub(super) static SITE_KEYS: [Key<Site>; 12] = [
+pub(super) static SITE_KEYS: [Key<Site>; 13] = [
     Key {
         name: "id",
         shape: Shape::Text {
@@ -515,5 +537,9 @@ pub(super) static SITE_KEYS: [Key<Site>; 12] = [
                 Ok(())
             },
         },
+    },
+    Key {
+        name: "parts",
+        shape: Shape::Number { range: 1..=64, put: |to, n| to.parts = usize::try_from(n).unwrap_or(1) },
     },
 ];

@@ -107,6 +107,7 @@ impl<'a> Loading<'a> {
             ),
             ("--public-url", "public_url", overrides.public_url.clone()),
             ("--state-directory", "state_directory", overrides.state_directory.clone()),
+            ("--log-format", "log_format", overrides.log_format.clone()),
         ];
         for (flag, name, value) in flags {
             if let Some(value) = value {
@@ -327,7 +328,7 @@ impl<'a> Loading<'a> {
         };
         let (sites, effective_sites) = self.sites.into_iter().unzip();
         let visit_window_ms = self.settings.count.visit_window_ms;
-        let fleet = self.settings.fleet.options(visit_window_ms);
+        let fleet = self.settings.fleet.options(visit_window_ms, self.settings.fold.details_days);
         if let Some(effective) = self.effective.get_mut("shared_store")
             && fleet.as_ref().is_some_and(|fleet| fleet.access.address.password.is_some())
         {
@@ -344,6 +345,7 @@ impl<'a> Loading<'a> {
             visitor: self.settings.visitor,
             fold: self.settings.fold,
             details_per_day: self.settings.details_per_day,
+            log_format: self.settings.log_format,
             sites,
             state_directory,
             files: self.files,
@@ -409,6 +411,7 @@ fn surroundings<'a>(sources: &'a Sources, machine: &'a TimeZone, folder: &Path) 
         known_languages: &sources.known_languages,
         machine_time_zone: machine,
         folder: folder.to_owned(),
+        credentials: variable(&sources.environment, "CREDENTIALS_DIRECTORY").map(Path::new),
     }
 }
 

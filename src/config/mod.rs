@@ -7,6 +7,7 @@
 //!
 //! A new key is one entry in `keys.rs` and its lines in `config/headcount.toml`.
 
+mod credential;
 mod forms;
 mod keys;
 mod load;
@@ -56,6 +57,21 @@ pub struct Overrides {
     pub public_url: Option<String>,
     /// `--state-directory`.
     pub state_directory: Option<String>,
+    /// `--log-format`.
+    pub log_format: Option<String>,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For the journal where standard error goes there, else text.
+    Auto,
+    /// Time, level, message and fields, for people.
+    Text,
+    /// A level that journald understands, message and fields.
+    Journal,
+    /// One object a line, for programs.
+    Json,
 }
 
 /// A configuration without mistakes, in the terms of each room.
@@ -77,6 +93,8 @@ pub struct Config {
     pub fleet: Option<fleet::Options>,
     /// Values of one dimension of a site's day that the store keeps apart.
     pub details_per_day: u32,
+    /// How the daemon writes its log.
+    pub log_format: LogFormat,
     /// At least one, each with an id of its own, in the order of the files.
     pub sites: Vec<Site>,
     /// Where everything is kept. It may not exist yet.

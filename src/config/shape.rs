@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 
@@ -50,6 +50,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) machine_time_zone: &'a TimeZone,
     /// Where relative paths begin.
     pub(super) folder: PathBuf,
+    /// Where a service manager has put secrets.
+    pub(super) credentials: Option<&'a Path>,
 }
 
 /// One key of a table: its name and what happens to its value.

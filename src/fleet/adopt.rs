@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::Terms;
 use super::command::{CommandError, SharedStore};
 use super::engine;
 use super::error::CallError;
-use super::exchange::{Caller, Exchanged, Link, Own, own_values};
+use super::exchange::{Exchanged, Link, Own, own_values};
 use super::nodes::{self, Identity, LEASE_MS, NOBODY};
 use super::presence::{self, TOUCHES_MAX};
 use super::{FleetError, Options};
@@ -93,33 +94,40 @@ impl Adoption {
     /// windows are those of the sites that are configured here.
     pub fn decide(
         &self,
-        online_windows_ms: HashMap<SiteId, u64>,
+        sites: HashMap<SiteId, Terms>,
     ) -> impl FnMut(Sequence, &[Touched]) -> Vec<bool> + Send + use<> {
         let (shared, identity) = (Arc::clone(&self.shared), self.identity.clone());
         let alone = Arc::clone(&self.alone);
         move |settled, touches| {
             let mut verdicts = vec![false; touches.len()];
-            let mut by_site: BTreeMap<&SiteId, Vec<usize>> = BTreeMap::new();
+            let mut by_part: BTreeMap<(&SiteId, usize), Vec<usize>> = BTreeMap::new();
             for (place, touch) in touches.iter().enumerate() {
-                by_site.entry(&touch.site).or_default().push(place);
+                let parts = sites.get(&touch.site).map_or(1, |terms| terms.parts);
+                let part = presence::part_of(touch.visitor, parts);
+                by_part.entry((&touch.site, part)).or_default().push(place);
             }
-            for (site, places) in by_site {
+            for ((site, part), places) in by_part {
                 let terms = presence::Terms {
                     settled,
                     visit_window_ms: shared.options.visit_window_ms,
-                    online_window_ms: online_windows_ms.get(site).copied().unwrap_or(ONLINE_WINDOW_MS),
+                    online_window_ms: sites
+                        .get(site)
+                        .map_or(ONLINE_WINDOW_MS, |terms| terms.online_window_ms),
                     // Others know better what may be forgotten.
                     cut: UnixMillis(0),
+                    parts: sites.get(site).map_or(1, |terms| terms.parts),
+                    now: UnixMillis(0),
                 };
                 for chunk in places.chunks(TOUCHES_MAX) {
                     let asked: Vec<&Touched> = chunk.iter().map(|place| &touches[*place]).collect();
-                    let opened = patiently(&shared, &identity, site, &asked, &terms).unwrap_or_else(|| {
-                        let opened: Vec<bool> =
-                            asked.iter().map(|touch| touch.view && !touch.known).collect();
-                        let visits = opened.iter().filter(|opened| **opened).count();
-                        alone.fetch_add(u64::try_from(visits).unwrap_or(0), Ordering::Relaxed);
-                        opened
-                    });
+                    let opened =
+                        patiently(&shared, &identity, (site, part), &asked, &terms).unwrap_or_else(|| {
+                            let opened: Vec<bool> =
+                                asked.iter().map(|touch| touch.view && !touch.known).collect();
+                            let visits = opened.iter().filter(|opened| **opened).count();
+                            alone.fetch_add(u64::try_from(visits).unwrap_or(0), Ordering::Relaxed);
+                            opened
+                        });
                     chunk.iter().zip(opened).for_each(|(place, opened)| verdicts[*place] = opened);
                 }
             }
@@ -148,8 +156,7 @@ impl Adoption {
             let has_asked = link.acked.is_some();
             let own = self.own(store, site, &link)?;
             let now = self.clock.now();
-            let caller =
-                Caller { engine: &self.shared.engine, keys: &self.shared.keys, node: &self.identity.node };
+            let caller = self.shared.caller(&self.identity.node);
             match self.shared.wait(link.exchange(&caller, site, &own, (now, now.0))) {
                 Ok(Exchanged::Done(news)) => {
                     rows += news.sent;
@@ -205,17 +212,17 @@ impl Adoption {
 fn patiently(
     shared: &SharedStore,
     identity: &Identity,
-    site: &SiteId,
+    (site, part): (&SiteId, usize),
     touches: &[&Touched],
     terms: &presence::Terms,
 ) -> Option<Vec<bool>> {
-    let caller = Caller { engine: &shared.engine, keys: &shared.keys, node: &identity.node };
+    let caller = shared.caller(&identity.node);
     let until = Instant::now() + PATIENCE;
     loop {
         // Renewed here too, since much may be left over; who took it meanwhile is found when values are sent.
         shared.wait(nodes::lease(&shared.engine, &shared.keys, identity, LEASE_MS)).ok();
-        match shared.wait(presence::touch(&caller, site, 0, touches, terms)) {
-            Ok((opened, _)) => return Some(opened),
+        match shared.wait(presence::touch(&caller, site, part, touches, terms)) {
+            Ok(told) => return Some(told.opened),
             Err(_) if Instant::now() < until => std::thread::sleep(PAUSE),
             Err(_) => return None,
         }

@@ -11,6 +11,7 @@ use tokio::runtime::Runtime;
 
 use super::engine::{self, Engine};
 use super::error::CallError;
+use super::exchange::Caller;
 use super::exchange::pairs;
 use super::keys::{Keys, SCHEMA};
 use super::nodes::{self, Identity, NOBODY, Word};
@@ -103,6 +104,15 @@ pub struct NodeEntry {
 }
 
 impl SharedStore {
+    pub(super) fn caller<'a>(&'a self, node: &'a str) -> Caller<'a> {
+        Caller {
+            engine: &self.engine,
+            keys: &self.keys,
+            node,
+            details_seconds: self.options.details_seconds(),
+        }
+    }
+
     /// Makes ready to ask; nothing is asked yet.
     ///
     /// # Errors

@@ -36,6 +36,8 @@ pub(super) struct Caller<'a> {
     pub(super) engine: &'a Engine,
     pub(super) keys: &'a Keys,
     pub(super) node: &'a str,
+    /// How long details of a day are kept after their last change.
+    pub(super) details_seconds: u64,
 }
 
 /// What one node knows of one site in the shared store.
@@ -385,6 +387,7 @@ async fn merge(
         u64::try_from(ANSWER_ROWS_MAX).unwrap_or(u64::MAX),
         minutes_from(bounds.now),
         bounds.online_from,
+        caller.details_seconds,
     ];
     let mut arguments: Vec<Vec<u8>> = numbers.map(|number| number.to_string().into_bytes()).to_vec();
     for RowValue { row, values } in rows {

@@ -71,6 +71,15 @@ pub struct Options {
     pub allow_eviction: bool,
     /// How long a visit stays open without a beacon, in milliseconds.
     pub visit_window_ms: u64,
+    /// How long pages and details of single days are kept, in days.
+    pub details_days: u64,
+}
+
+impl Options {
+    /// How long the shared store keeps details of a day after their last change.
+    fn details_seconds(&self) -> u64 {
+        self.details_days.saturating_add(2).saturating_mul(86_400)
+    }
 }
 
 /// What the fleet needs to know of a site.
@@ -80,6 +89,8 @@ pub struct Terms {
     pub site: SiteId,
     /// How long a beacon makes somebody online, in milliseconds.
     pub online_window_ms: u64,
+    /// Parts that its visitors are split over, each with a slot of a Cluster; the same on every node.
+    pub parts: usize,
 }
 
 /// What the fleet tells the keeper.
@@ -172,6 +183,8 @@ enum Order {
     Sites(Vec<Terms>),
     /// Exchange with every site from now on.
     Serve(Home),
+    /// Send everything, then say so.
+    Flush(mpsc::Sender<()>),
 }
 
 /// Why the store could not be met.
@@ -332,6 +345,15 @@ impl Fleet {
     /// Tells of everybody who is here, after the store was away or forgot; from then on it is asked again.
     pub fn tell_presence(&self, site: SiteId, settled: Sequence, touches: Vec<Touched>) {
         self.orders.send(Order::Touch(Question { site, settled, touches, answer: None })).ok();
+    }
+
+    /// Sends what the shared store lacks, for as long as `patience`: a node that stops in order leaves
+    /// nothing behind. What was not sent is sent by its next start.
+    pub fn flush(&self, patience: Duration) {
+        let (done, flushed) = mpsc::channel();
+        if self.orders.send(Order::Flush(done)).is_ok() && flushed.recv_timeout(patience).is_err() {
+            tracing::warn!("the shared store lacks the last numbers of this node; the next start sends them");
+        }
     }
 
     /// Lines of the metrics page.

@@ -22,6 +22,7 @@ use super::presence::{self, TOUCHES_MAX};
 use super::status::{SiteState, Status};
 use super::{FleetError, Home, Letter, MeetError, Met, Options, Order, Question, Terms, salts};
 use crate::clock::Clock;
+use crate::rows::Touched;
 use crate::salt::Salts;
 use crate::store::Sequence;
 use crate::words::{SiteId, UnixMillis};
@@ -30,6 +31,10 @@ use crate::words::{SiteId, UnixMillis};
 const UPKEEP: Duration = Duration::from_secs(3);
 /// A start asks about what was left over before the sites are named; then this is as good as any.
 const ONLINE_WINDOW_MS: u64 = 300_000;
+/// Clocks that differ by less are the same.
+const SKEW_NOISE_MS: u64 = 20;
+/// A clock that is further off is not followed: one of the two is plainly wrong.
+const SKEW_FOLLOWED_MS: u64 = 10 * 60_000;
 /// A site that fails is tried again after this.
 const RETRY: Duration = Duration::from_secs(1);
 /// Up to so many sites are all asked every interval; of more, quiet ones less often.
@@ -62,6 +67,8 @@ pub(super) struct Room {
     /// Admitted: schema, policy and lease were seen to be right.
     admitted: Cell<bool>,
     keeping: Cell<bool>,
+    /// That the clocks are too far apart was said.
+    warned: Cell<bool>,
     /// When salts were missed first.
     pub(super) missed: Cell<Option<Instant>>,
 }
@@ -100,6 +107,7 @@ impl Begin {
             cut: Cell::default(),
             admitted: Cell::default(),
             keeping: Cell::default(),
+            warned: Cell::default(),
             missed: Cell::default(),
         });
         LocalSet::new().block_on(&runtime, room.work(orders, interval));
@@ -137,11 +145,17 @@ impl Room {
                     sites.into_iter().map(|terms| (terms.site.clone(), terms)).collect();
             }
             Order::Serve(home) => *self.home.borrow_mut() = Some(home),
+            Order::Flush(done) => drop(spawn_local(async move { room.flush(done).await })),
         }
     }
 
     fn caller(&self) -> Caller<'_> {
-        Caller { engine: &self.engine, keys: &self.keys, node: &self.identity.node }
+        Caller {
+            engine: &self.engine,
+            keys: &self.keys,
+            node: &self.identity.node,
+            details_seconds: self.options.details_seconds(),
+        }
     }
 
     /// Notes what a call cost and how it ended.
@@ -282,6 +296,7 @@ impl Room {
     async fn tell_nodes(&self) -> Result<(), CallError> {
         let skew_ms = self.skew().await?;
         self.status.set_skew(skew_ms);
+        self.follow_clock(skew_ms);
         let now = self.clock.now();
         let (merged, lag) = self.status.standing();
         let word = Word {
@@ -305,7 +320,7 @@ impl Room {
         Ok(())
     }
 
-    /// How far the store's clock is ahead of ours, to within the time that asking took.
+    /// How far the store's clock is ahead of this machine's, in milliseconds.
     async fn skew(&self) -> Result<i64, CallError> {
         let before = self.clock.now();
         let answer = self.engine.ask(&redis::cmd("TIME")).await?;
@@ -313,59 +328,139 @@ impl Room {
         let parts = engine::array(answer).ok_or(CallError::Answer)?;
         let part = |place: usize| parts.get(place).and_then(engine::number).ok_or(CallError::Answer);
         let theirs = part(0)? * 1_000 + part(1)? / 1_000;
+        // Where in between the store looked at its clock is not known.
         let ours = u64::midpoint(before.0, after.0);
         let signed = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
-        Ok(signed(theirs) - signed(ours))
+        let behind = signed(theirs) - signed(ours);
+        let is_noise = behind.unsigned_abs() <= after.since(before) / 2 + SKEW_NOISE_MS;
+        Ok(self.clock.followed_ms() + if is_noise { 0 } else { behind })
     }
 
-    /// Tells who was here, in calls of a bounded size one after the other.
+    /// All nodes go by the store's clock, unless that is plainly wrong.
+    fn follow_clock(&self, skew_ms: i64) {
+        if skew_ms.unsigned_abs() <= SKEW_FOLLOWED_MS {
+            self.clock.follow(skew_ms);
+        } else if self.clock.followed_ms() != 0 || !self.warned.replace(true) {
+            tracing::warn!(
+                skew_ms,
+                "the clocks of this machine and of the shared store are too far apart to follow; set them right"
+            );
+            self.clock.follow(0);
+        }
+    }
+
+    /// Tells who was here, and answers which visits opened.
     async fn touch(&self, question: Question) {
         let Question { site, settled, touches, answer } = question;
-        let online_window_ms =
-            self.sites.borrow().get(&site).map_or(ONLINE_WINDOW_MS, |terms| terms.online_window_ms);
-        let terms = presence::Terms {
-            settled,
-            visit_window_ms: self.options.visit_window_ms,
-            online_window_ms,
-            cut: self.cut.get(),
-        };
-        let mut verdicts = Vec::with_capacity(touches.len());
         let expected = self.links.borrow().get(&site).and_then(|slot| slot.settled);
-        let mut forgot = false;
-        let mut failed = None;
-        for (n, chunk) in touches.chunks(TOUCHES_MAX).enumerate() {
-            let begun = Instant::now();
-            let chunk: Vec<_> = chunk.iter().collect();
-            let told = presence::touch(&self.caller(), &site, 0, &chunk, &terms).await;
-            match self.noted("touch", begun, told) {
-                Ok((opened, held)) => {
-                    self.status.add_touches(opened.len());
-                    forgot |= n == 0 && expected.is_some_and(|expected| held.unwrap_or(0) < expected);
-                    verdicts.extend(opened);
-                }
-                Err(error) => {
-                    failed = Some(error);
-                    break;
-                }
-            }
-        }
-        if failed.is_none()
+        let begun = Instant::now();
+        let told = self.tell(&site, settled, &touches, expected).await;
+        let told = self.noted("touch", begun, told);
+        if told.is_ok()
             && let Some(slot) = self.links.borrow_mut().get_mut(&site)
         {
             slot.settled = Some(settled.0);
             slot.next = Instant::now();
         }
-        if let Some(answer) = answer {
-            // The fold may have given up waiting; then it has decided alone.
-            answer.send((site.clone(), failed.map_or(Ok(verdicts), Err))).ok();
-            if forgot {
-                tracing::warn!(site = %site, "the shared store forgot who is here; it is told again");
-                self.status.add_lost();
-                self.write(Letter::TellPresence(site));
+        match (answer, told) {
+            (Some(answer), told) => {
+                let forgot = told.as_ref().is_ok_and(|(_, forgot)| *forgot);
+                // The fold may have given up waiting; then it has decided alone.
+                answer.send((site.clone(), told.map(|(opened, _)| opened))).ok();
+                if forgot {
+                    tracing::warn!(site = %site, "the shared store forgot who is here; it is told again");
+                    self.status.add_lost();
+                    self.write(Letter::TellPresence(site));
+                }
             }
-        } else if failed.is_none() {
-            self.status.set_back(&site);
+            (None, Ok(_)) => self.status.set_back(&site),
+            (None, Err(_)) => {}
         }
+    }
+
+    /// Tells every part of a site about its visitors, the parts side by side. Gives which touches opened a
+    /// visit, and whether the store forgot what it was told before.
+    async fn tell(
+        &self,
+        site: &SiteId,
+        settled: Sequence,
+        touches: &[Touched],
+        expected: Option<u64>,
+    ) -> Result<(Vec<bool>, bool), CallError> {
+        let terms = self.terms(site, settled);
+        let (first, drop) = if terms.parts > 1 {
+            presence::carried(&self.caller(), site, touches, terms.parts).await?
+        } else {
+            Default::default()
+        };
+        let mut by_part: Vec<Vec<usize>> = vec![Vec::new(); terms.parts];
+        for (place, touch) in first.iter().chain(touches).enumerate() {
+            by_part[presence::part_of(touch.visitor, terms.parts)].push(place);
+        }
+        let of = |place: usize| first.get(place).unwrap_or_else(|| &touches[place - first.len()]);
+        let told = by_part.iter().enumerate().filter(|(_, places)| !places.is_empty());
+        let told = told.map(|(part, places)| {
+            let touches: Vec<&Touched> = places.iter().map(|place| of(*place)).collect();
+            async move { (places, self.tell_part(site, part, &touches, &terms, expected).await) }
+        });
+        let mut opened = vec![false; first.len() + touches.len()];
+        let mut forgot = false;
+        for (places, told) in futures_util::future::join_all(told).await {
+            let (verdicts, forgot_part) = told?;
+            places.iter().zip(verdicts).for_each(|(place, verdict)| opened[*place] = verdict);
+            forgot |= forgot_part;
+        }
+        for (part, ids) in drop {
+            presence::carry(&self.caller(), site, part, "drop", &ids).await?;
+        }
+        opened.drain(..first.len());
+        Ok((opened, forgot))
+    }
+
+    /// Tells one part, in calls of a bounded size one after the other.
+    async fn tell_part(
+        &self,
+        site: &SiteId,
+        part: usize,
+        touches: &[&Touched],
+        terms: &presence::Terms,
+        expected: Option<u64>,
+    ) -> Result<(Vec<bool>, bool), CallError> {
+        let (mut opened, mut forgot) = (Vec::with_capacity(touches.len()), false);
+        for (n, chunk) in touches.chunks(TOUCHES_MAX).enumerate() {
+            let told = presence::touch(&self.caller(), site, part, chunk, terms).await?;
+            self.status.add_touches(chunk.len());
+            forgot |= n == 0
+                && terms.parts == 1
+                && expected.is_some_and(|number| told.settled.unwrap_or(0) < number);
+            opened.extend(told.opened);
+        }
+        Ok((opened, forgot))
+    }
+
+    fn terms(&self, site: &SiteId, settled: Sequence) -> presence::Terms {
+        let sites = self.sites.borrow();
+        let terms = sites.get(site);
+        presence::Terms {
+            settled,
+            visit_window_ms: self.options.visit_window_ms,
+            online_window_ms: terms.map_or(ONLINE_WINDOW_MS, |terms| terms.online_window_ms),
+            cut: self.cut.get(),
+            parts: terms.map_or(1, |terms| terms.parts),
+            now: self.clock.now(),
+        }
+    }
+
+    /// Who is online in the parts of a site that its exchange does not see.
+    async fn online_elsewhere(&self, terms: &Terms) -> Result<u64, CallError> {
+        let told = self.terms(&terms.site, Sequence(0));
+        let caller = self.caller();
+        let parts = (1..terms.parts).map(|part| presence::touch(&caller, &terms.site, part, &[], &told));
+        let mut online = 0;
+        for told in futures_util::future::join_all(parts).await {
+            online += told?.online;
+        }
+        Ok(online)
     }
 
     fn write(&self, letter: Letter) {
@@ -403,6 +498,24 @@ impl Room {
             let (room, terms) = (Rc::clone(self), terms.clone());
             drop(spawn_local(async move { room.exchange(terms, link).await }));
         }
+    }
+
+    /// Sends whatever this node has and the store does not: the node is about to stop.
+    async fn flush(self: Rc<Self>, done: std::sync::mpsc::Sender<()>) {
+        loop {
+            self.exchange_due();
+            let changed = self.changed();
+            let unsent = self.links.borrow().iter().any(|(site, slot)| {
+                let top = changed.get(site).copied().unwrap_or_default();
+                slot.link.as_ref().is_none_or(|link| link.from() < top)
+            });
+            if !unsent {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        // Who asked may have lost patience.
+        done.send(()).ok();
     }
 
     /// When the rows of each site changed last.
@@ -455,9 +568,13 @@ impl Room {
         let site = &terms.site;
         let Some(own) = self.own(site, link) else { return Ok(false) };
         let now = self.clock.now();
-        let online_from = (now.second() * 1_000).saturating_sub(terms.online_window_ms);
+        let online_from = self.terms(site, Sequence(0)).online_from();
         match link.exchange(&self.caller(), site, &own, (now, online_from)).await? {
-            Exchanged::Done(news) => {
+            Exchanged::Done(mut news) => {
+                if let Some(online) = &mut news.online {
+                    let elsewhere = self.online_elsewhere(terms).await?;
+                    *online = online.saturating_add(u32::try_from(elsewhere).unwrap_or(u32::MAX));
+                }
                 if news.lost {
                     tracing::warn!(site = %site, "the shared store lost what it had acknowledged; it is sent again");
                     self.status.add_lost();

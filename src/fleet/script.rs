@@ -31,8 +31,10 @@ pub(super) static TOUCH: Script = Script::new(include_str!("scripts/touch.lua"))
 pub(super) static SKETCH: Script = Script::new(include_str!("scripts/sketch.lua"));
 /// One process speaks for a node.
 pub(super) static LEASE: Script = Script::new(include_str!("scripts/lease.lua"));
+/// People who change parts at midnight.
+pub(super) static CARRY: Script = Script::new(include_str!("scripts/carry.lua"));
 /// A node will never send again.
 pub(super) static RETIRE: Script = Script::new(include_str!("scripts/retire.lua"));
 /// Every script.
 #[cfg(test)]
-pub(super) static ALL: [&Script; 5] = [&MERGE, &TOUCH, &SKETCH, &LEASE, &RETIRE];
+pub(super) static ALL: [&Script; 6] = [&MERGE, &TOUCH, &SKETCH, &LEASE, &RETIRE, &CARRY];

@@ -108,12 +108,17 @@ impl Status {
         now: UnixMillis,
     ) {
         self.calls.with_label_values(&[operation]).observe(seconds);
+        // What fails at one site may be its shard; whether the store is there, lease and secrets tell.
+        let is_of_all = matches!(operation, "node" | "salt");
         match result {
-            Ok(_) => self.works(),
+            Ok(_) if is_of_all => self.works(),
+            Ok(_) => {}
             Err(error) => {
                 self.errors.with_label_values(&[operation, error.kind()]).inc();
-                self.state().now = now;
-                self.failed(error);
+                if is_of_all {
+                    self.state().now = now;
+                    self.failed(error);
+                }
             }
         }
     }
@@ -229,104 +234,97 @@ impl Status {
         // Text into memory cannot fail.
         TextEncoder::new().encode(&self.registry.gather(), &mut text).ok();
         let mut page = String::from_utf8(text).unwrap_or_default();
+        for (name, about, value) in self.gauges() {
+            page.push_str(&line(name, "gauge", about, value));
+        }
+        for (name, about, value) in self.counters() {
+            page.push_str(&line(name, "counter", about, value));
+        }
+        page
+    }
+
+    fn gauges(&self) -> [(&'static str, &'static str, String); 9] {
+        let away = read(&self.away).len();
         let state = self.state();
-        let mut add = |name: &'static str, kind: &str, help: &str, value: String| {
-            let mut family = Family::new(name, kind, help);
-            family.line(&[], value);
-            page.push_str(&family.into_text());
-        };
-        let count = |atomic: &AtomicU64| atomic.load(Ordering::Relaxed).to_string();
-        let up = u8::from(state.failing.is_none());
+        let all_fail = !state.sites.is_empty() && state.sites.values().all(|site| site.failing.is_some());
+        let up = u8::from(state.failing.is_none() && !all_fail);
         let merged = state.sites.values().map(|site| site.merged).min().unwrap_or_default();
         let lag: u64 = state.sites.values().map(|site| site.lag).max().unwrap_or(0);
         let sum = |of: fn(&SiteState) -> u64| state.sites.values().map(of).sum::<u64>().to_string();
-        let away = read(&self.away).len();
-        add(
-            "headcount_fleet_up",
-            "gauge",
-            "Whether the shared store answered the last call.",
-            up.to_string(),
-        );
-        add(
-            "headcount_fleet_last_merge_timestamp_seconds",
-            "gauge",
-            "When the site that waits longest was exchanged last.",
-            merged.second().to_string(),
-        );
-        add(
-            "headcount_fleet_unsent_transactions",
-            "gauge",
-            "Transactions of this node that the shared store lacks, of the site that is furthest behind.",
-            lag.to_string(),
-        );
-        add(
-            "headcount_fleet_rows_sent_total",
-            "counter",
-            "Rows sent to the shared store.",
-            count(&self.rows),
-        );
-        add(
-            "headcount_fleet_touches_sent_total",
-            "counter",
-            "Visitors told to the shared store, once a fold each.",
-            count(&self.touches),
-        );
-        add(
-            "headcount_fleet_visits_alone_total",
-            "counter",
-            "Visits that this node decided alone, because the shared store did not answer.",
-            count(&self.alone),
-        );
-        add(
-            "headcount_fleet_sites_alone",
-            "gauge",
-            "Sites whose visits this node decides alone now.",
-            away.to_string(),
-        );
-        add(
-            "headcount_fleet_losses_total",
-            "counter",
-            "Times that the shared store had forgotten what it had acknowledged, and was sent it again.",
-            count(&self.lost),
-        );
-        add(
-            "headcount_fleet_missing_views",
-            "gauge",
-            "Views once known of other nodes that the shared store no longer holds.",
-            sum(|site| site.missing.0),
-        );
-        add(
-            "headcount_fleet_missing_visits",
-            "gauge",
-            "Visits once known of other nodes that the shared store no longer holds.",
-            sum(|site| site.missing.1),
-        );
-        add(
-            "headcount_fleet_nodes",
-            "gauge",
-            "Nodes that the shared store knows.",
-            state.nodes_known.to_string(),
-        );
-        add("headcount_fleet_nodes_alive", "gauge", "Nodes heard of lately.", state.nodes_alive.to_string());
-        add(
-            "headcount_fleet_reconnects_total",
-            "counter",
-            "Connections to the shared store made anew.",
-            count(&self.reconnects),
-        );
         let skew = self.skew_ms.load(Ordering::Relaxed);
         let sign = if skew < 0 { "-" } else { "" };
         let skew = skew.unsigned_abs();
-        add(
-            "headcount_fleet_clock_skew_seconds",
-            "gauge",
-            "How far the shared store's clock is ahead of this node's.",
-            format!("{sign}{}.{:03}", skew / 1_000, skew % 1_000),
-        );
-        page
+        [
+            ("headcount_fleet_up", "Whether the shared store answered the last call.", up.to_string()),
+            (
+                "headcount_fleet_last_merge_timestamp_seconds",
+                "When the site that waits longest was exchanged last.",
+                merged.second().to_string(),
+            ),
+            (
+                "headcount_fleet_unsent_transactions",
+                "Transactions of this node that the shared store lacks, of the site that is furthest behind.",
+                lag.to_string(),
+            ),
+            (
+                "headcount_fleet_sites_alone",
+                "Sites whose visits this node decides alone now.",
+                away.to_string(),
+            ),
+            (
+                "headcount_fleet_missing_views",
+                "Views once known of other nodes that the shared store no longer holds.",
+                sum(|site| site.missing.0),
+            ),
+            (
+                "headcount_fleet_missing_visits",
+                "Visits once known of other nodes that the shared store no longer holds.",
+                sum(|site| site.missing.1),
+            ),
+            ("headcount_fleet_nodes", "Nodes that the shared store knows.", state.nodes_known.to_string()),
+            ("headcount_fleet_nodes_alive", "Nodes heard of lately.", state.nodes_alive.to_string()),
+            (
+                "headcount_fleet_clock_skew_seconds",
+                "How far the shared store's clock is ahead of this node's.",
+                format!("{sign}{}.{:03}", skew / 1_000, skew % 1_000),
+            ),
+        ]
+    }
+
+    fn counters(&self) -> [(&'static str, &'static str, String); 5] {
+        let count = |atomic: &AtomicU64| atomic.load(Ordering::Relaxed).to_string();
+        [
+            ("headcount_fleet_rows_sent_total", "Rows sent to the shared store.", count(&self.rows)),
+            (
+                "headcount_fleet_touches_sent_total",
+                "Visitors told to the shared store, once a fold each.",
+                count(&self.touches),
+            ),
+            (
+                "headcount_fleet_visits_alone_total",
+                "Visits that this node decided alone, because the shared store did not answer.",
+                count(&self.alone),
+            ),
+            (
+                "headcount_fleet_losses_total",
+                "Times that the shared store had forgotten what it had acknowledged, and was sent it again.",
+                count(&self.lost),
+            ),
+            (
+                "headcount_fleet_reconnects_total",
+                "Connections to the shared store made anew.",
+                count(&self.reconnects),
+            ),
+        ]
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn line(name: &'static str, kind: &str, about: &str, value: String) -> String {
+    let mut family = Family::new(name, kind, about);
+    family.line(&[], value);
+    family.into_text()
 }

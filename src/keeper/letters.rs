@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::{Keeper, MINUTES_KEPT, OrderError};
 use crate::fleet::{Fleet, Letter, News, Terms};
 use crate::rows::{RowKey, RowValue, Sketch};
-use crate::sites::{Placed, Site};
+use crate::sites::Site;
 use crate::store::{Sequence, Store, StoreError};
 use crate::words::{SiteId, Tally, UnixMillis};
 
@@ -77,10 +77,11 @@ impl Keeper {
 }
 
 /// What the fleet needs to know of the sites.
-pub fn terms<'a>(sites: impl Iterator<Item = &'a Placed>) -> Vec<Terms> {
-    let terms = |placed: &Placed| Terms {
-        site: placed.site.id.clone(),
-        online_window_ms: placed.site.online_window_ms,
+pub fn terms<'a>(sites: impl Iterator<Item = &'a Site>) -> Vec<Terms> {
+    let terms = |site: &Site| Terms {
+        site: site.id.clone(),
+        online_window_ms: site.online_window_ms,
+        parts: site.parts,
     };
     sites.map(terms).collect()
 }

@@ -55,6 +55,9 @@ pub use upkeep::{Prune, Pruned};
 
 use crate::words::StreamId;
 
+/// Steps of the database engine between two signs of life: some milliseconds.
+const PROGRESS_STEPS: i32 = 100_000;
+
 /// The number of the transaction that changed a row last; later transactions have higher numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sequence(pub u64);
@@ -264,6 +267,18 @@ impl Store {
             schema::in_memory().map_err(|source| failed(&path, "make an empty database", source))?;
         let limits = Limits { pages_per_site, ..Limits::default() };
         Ok(Store { connection, path, limits, other_details: 0 })
+    }
+
+    /// Calls `beat` every now and then while a statement runs: whoever watches over this thread can tell
+    /// long work from a hang.
+    pub fn on_progress(&mut self, beat: impl Fn() + Send + 'static) {
+        let watch = move || {
+            beat();
+            // Never ask the statement to end.
+            false
+        };
+        // It only fails on a connection that has been closed, and this one is open as long as we are.
+        self.connection.progress_handler(PROGRESS_STEPS, Some(watch)).ok();
     }
 
     /// Runs `work` on one snapshot of the file.

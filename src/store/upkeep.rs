@@ -295,6 +295,22 @@ mod tests {
     }
 
     #[test]
+    fn long_work_gives_signs_of_life() {
+        with_store(|store, _| {
+            let beats = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+            let counter = std::sync::Arc::clone(&beats);
+            store.on_progress(move || {
+                counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            });
+            let long = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000) \
+                        SELECT count(*) FROM n";
+            let rows: i64 = store.connection.query_row(long, [], |row| row.get(0)).expect("is counted");
+            assert_eq!(rows, 200_000, "nothing is broken off");
+            assert!(beats.load(std::sync::atomic::Ordering::Relaxed) > 10);
+        });
+    }
+
+    #[test]
     fn a_backup_refuses_an_existing_file_and_leaves_it_alone() {
         with_store(|store, directory| {
             let path = directory.join("precious");

@@ -9,6 +9,7 @@ mod agent;
 mod browser;
 mod country;
 mod id;
+mod seen;
 mod told;
 
 use std::hash::Hasher;
@@ -29,6 +30,7 @@ use address::{Client, Proxies};
 use agent::{Agent, Agents};
 pub use country::{Countries, CountriesError};
 use id::{address_id, browser_id, name_id};
+pub use seen::{Crowd, Ways};
 pub use told::{details, logged_details, tags};
 
 /// What telling people apart needs to know.
@@ -156,6 +158,7 @@ pub struct Visitors {
     has_countries: AtomicBool,
     /// Random for every process life, so that nobody can aim at a bucket or a cache slot.
     key: [u8; 16],
+    seen: seen::Seen,
 }
 
 impl Visitors {
@@ -171,7 +174,20 @@ impl Visitors {
             countries: RwLock::new(options.countries.clone()),
             has_countries: AtomicBool::new(options.countries.is_some()),
             key,
+            seen: seen::Seen::new(),
         })
+    }
+
+    /// How beacons came in since the start of this process.
+    #[must_use]
+    pub fn ways(&self) -> Ways {
+        self.seen.ways()
+    }
+
+    /// How many of the last views came from one network. It sorts a thousand numbers.
+    #[must_use]
+    pub fn crowd(&self) -> Crowd {
+        self.seen.crowd()
     }
 
     /// Puts another database of countries in force, or none.
@@ -197,10 +213,15 @@ impl Visitors {
             _ => address_id(salt, &site.id, client.address, judged.digest),
         };
         let told = beacon.kind == Kind::View && !judged.robot;
+        let network = self.network(&client);
+        self.seen.beacon(client.forwarding, client.address);
+        if told {
+            self.seen.view(network);
+        }
         Visitor {
             id: id(&salts.today),
             previous: salts.previous.as_ref().map(id),
-            network: self.network(&client),
+            network,
             excluded: is_excluded(client.address, &site.excluded_networks),
             robot: judged.robot,
             forwarding: client.forwarding,

@@ -28,6 +28,9 @@ const BACKLOG: i32 = 4_096;
 const HEAD_BYTES_MAX: usize = 16 << 10;
 /// After an accept that the system refused (no file handles, say), a breath.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Clients that connected just before a stop have this long to send what they came for; whoever has not
+/// begun by then is asked to come back. A request follows its connection within a round trip.
+const LAST_REQUESTS: Duration = Duration::from_millis(100);
 /// How often a worker looks at what has no beacon to drive it: presence, peaks, old streams.
 const HOUSEKEEPING: Duration = Duration::from_millis(500);
 
@@ -46,6 +49,24 @@ fn hint(error: &io::Error) -> &'static str {
         io::ErrorKind::AddrNotAvailable => "; this machine has no such address",
         _ => "",
     }
+}
+
+/// Who has the sockets that a worker listens on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeping {
+    /// This process: what waits in their queues when it stops must be taken, or it is refused.
+    Own,
+    /// A service manager: what waits in their queues is for the process that comes next.
+    Managers,
+}
+
+/// The public listeners of one worker.
+#[derive(Debug)]
+pub struct Listeners {
+    /// One for each address.
+    pub sockets: Vec<TcpListener>,
+    /// Who has them.
+    pub keeping: Keeping,
 }
 
 /// Listens on an address that nobody else has; port 0 takes a free one.
@@ -95,23 +116,20 @@ pub async fn serve(
     rooms: Arc<Rooms>,
     worker: Arc<Worker>,
     mut committer: Committer,
-    listeners: Vec<TcpListener>,
+    listeners: Listeners,
     stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let graceful = Arc::new(GracefulShutdown::new());
     let mut accepting = Vec::new();
-    for listener in listeners {
+    for listener in listeners.sockets {
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        let (rooms, worker) = (Arc::clone(&rooms), Arc::clone(&worker));
-        let measured = Arc::new(Measured::new(&rooms.metrics));
-        accepting.push(tokio::spawn(accept(
-            rooms,
-            worker,
-            measured,
-            listener,
-            Arc::clone(&graceful),
-            stop.clone(),
-        )));
+        let door = Door {
+            rooms: Arc::clone(&rooms),
+            worker: Arc::clone(&worker),
+            measured: Arc::new(Measured::new(&rooms.metrics)),
+            graceful: Arc::clone(&graceful),
+        };
+        accepting.push(tokio::spawn(door.open(listener, listeners.keeping, stop.clone())));
     }
     let draining =
         tokio::spawn(drain(accepting, graceful, stop, Duration::from_millis(rooms.options.drain_timeout_ms)));
@@ -164,44 +182,72 @@ async fn drain(
     for task in accepting {
         task.await.ok();
     }
-    if let Some(graceful) = Arc::into_inner(graceful)
-        && timeout(deadline, graceful.shutdown()).await.is_err()
-    {
+    let Some(graceful) = Arc::into_inner(graceful) else { return };
+    if graceful.count() > 0 {
+        tokio::time::sleep(LAST_REQUESTS).await;
+    }
+    if timeout(deadline, graceful.shutdown()).await.is_err() {
         tracing::warn!("some connections were cut at the end of drain_timeout");
     }
 }
 
-async fn accept(
+/// What a connection needs that comes in through one listener.
+struct Door {
     rooms: Arc<Rooms>,
     worker: Arc<Worker>,
     measured: Arc<Measured>,
-    listener: tokio::net::TcpListener,
     graceful: Arc<GracefulShutdown>,
-    mut stop: watch::Receiver<bool>,
-) {
-    let mut stopped = pin!(stop.wait_for(|stop| *stop));
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = &mut stopped => return,
-        };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                rooms.metrics.accept_errors.inc();
-                tracing::debug!(%error, "a connection was not accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
+}
+
+impl Door {
+    /// Accepts until the stop, and then whoever has been waiting, unless that is left to the process that
+    /// comes next.
+    async fn open(
+        self,
+        listener: tokio::net::TcpListener,
+        keeping: Keeping,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        let mut stopped = pin!(stop.wait_for(|stop| *stop));
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = &mut stopped => break,
+            };
+            match accepted {
+                Ok((stream, peer)) => self.admit(stream, peer),
+                Err(error) => {
+                    self.rooms.metrics.accept_errors.inc();
+                    tracing::debug!(%error, "a connection was not accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
             }
-        };
+        }
+        if keeping == Keeping::Own
+            && let Ok(listener) = listener.into_std()
+        {
+            // Asked of the system itself, since the runtime may not have heard of them yet.
+            while let Ok((stream, peer)) = listener.accept() {
+                if stream.set_nonblocking(true).is_ok()
+                    && let Ok(stream) = TcpStream::from_std(stream)
+                {
+                    self.admit(stream, peer);
+                }
+            }
+        }
+    }
+
+    fn admit(&self, stream: TcpStream, peer: SocketAddr) {
+        let rooms = &self.rooms;
         if rooms.connections.fetch_add(1, Ordering::AcqRel) >= rooms.options.connections_max {
             rooms.connections.fetch_sub(1, Ordering::AcqRel);
             rooms.metrics.connections_refused.inc();
-            continue;
+            return;
         }
         rooms.metrics.connections.inc();
-        let watcher = graceful.watcher();
-        let (rooms, worker, measured) = (Arc::clone(&rooms), Arc::clone(&worker), Arc::clone(&measured));
+        let watcher = self.graceful.watcher();
+        let (rooms, worker, measured) =
+            (Arc::clone(rooms), Arc::clone(&self.worker), Arc::clone(&self.measured));
         tokio::spawn(async move {
             connection(&rooms, &worker, &measured, stream, peer, watcher).await;
             rooms.connections.fetch_sub(1, Ordering::AcqRel);

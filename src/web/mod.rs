@@ -8,6 +8,7 @@ mod admin;
 mod hit;
 mod listen;
 mod live;
+mod passed;
 mod refusals;
 mod reply;
 mod route;
@@ -16,12 +17,13 @@ mod wire;
 mod worker;
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 pub use admin::serve_admin;
 pub use hit::protocols;
-pub use listen::{BindError, bind, bind_shared, serve};
+pub use listen::{BindError, Keeping, Listeners, bind, bind_shared, serve};
+pub use passed::{PASSED_MAX, Passed, PassedError};
 pub use worker::{Committer, Worker, cuts};
 
 use self::live::Streams;
@@ -98,6 +100,10 @@ pub struct State {
     pub journal_failing: AtomicUsize,
     /// The last fold did not reach the store.
     pub store_failing: AtomicBool,
+    /// Grows with every turn of the keeper, and while the store works on something long.
+    pub keeper_beats: Arc<AtomicU64>,
+    /// How far the store is behind the journal, as of the last fold.
+    pub lag: Lag,
     /// Lines of the metrics page about the fold, the journal and the disk, as of the last fold.
     pub kept: RwLock<String>,
     /// The same about the fleet, and what is amiss there.
@@ -113,6 +119,19 @@ impl State {
     fn fleet(&self) -> (String, Option<String>) {
         self.fleet.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+/// What the last fold found of journal and store, in bytes.
+#[derive(Debug, Default)]
+pub struct Lag {
+    /// What the journal takes on disk.
+    pub journal_bytes: AtomicU64,
+    /// What it may take at most.
+    pub journal_bytes_max: AtomicU64,
+    /// What of it the store has not taken.
+    pub unapplied_bytes: AtomicU64,
+    /// What the store takes on disk.
+    pub store_bytes: AtomicU64,
 }
 
 impl Rooms {

@@ -5,6 +5,8 @@ pub mod client;
 
 /// A real Chromium.
 pub mod chromium;
+/// A machine with systemd.
+pub mod machine;
 /// The web server of a page that embeds the counter.
 pub mod site;
 
@@ -156,6 +158,11 @@ impl Daemon {
     /// Stops it in order. Gives exit code and log.
     pub fn stop(&mut self) -> (i32, String) {
         self.signal("TERM");
+        self.ended()
+    }
+
+    /// Waits for the end of one that was told to stop. Gives exit code and log.
+    pub fn ended(&mut self) -> (i32, String) {
         let mut running = self.running.take().expect("it is not running");
         let status = wait_for(|| running.child.try_wait().unwrap());
         running.reader.join().unwrap();

@@ -14,7 +14,8 @@
 --       5 limit     rows of others to answer with, at most
 --       6 minutes   minute rows before this one are dropped
 --       7 online    whoever was here at this moment or later is online
---       8.. triples: pair (0 the site, 1 the first pair of details, ...), row, values
+--       8 details   seconds that a day's details live after their last change
+--       9.. triples: pair (0 the site, 1 the first pair of details, ...), row, values
 --
 -- Values are whole numbers in a row, and each only grows: a lower one is old and changes nothing, so a
 -- message may be lost, doubled or late. A row that begins with "^" is a maximum instead of a sum.
@@ -92,7 +93,7 @@ end
 
 -- What this message brings, by pair of hashes.
 local pairs_of = {}
-for place = 8, #ARGV, 3 do
+for place = 9, #ARGV, 3 do
   local pair, row = tonumber(ARGV[place]), ARGV[place + 1]
   local minute = tonumber(string.match(row, '^m:(%d+)$') or minutes)
   if minute >= minutes then
@@ -136,6 +137,9 @@ for pair, message in pairs(pairs_of) do
       redis.call('ZADD', changed, unpack(to_changed))
       redis.call('HSET', meta, 'version', string.format('%.0f', version))
       newest = version
+    else
+      redis.call('EXPIRE', own_key, ARGV[8])
+      redis.call('EXPIRE', sums_key, ARGV[8])
     end
   end
 end

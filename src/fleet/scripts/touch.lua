@@ -11,10 +11,11 @@
 --       2 visit window, 3 online window, both in milliseconds
 --       4 cut           nobody asks for a visit that ended before this moment
 --       5 seconds that the sets live untouched
---       6 the touches, 45 bytes each: visitor (8), the day before's id (8), first, last and leave moment
+--       6 whoever was here at this moment or later is online
+--       7 the touches, 45 bytes each: visitor (8), the day before's id (8), first, last and leave moment
 --         (doubles), milliseconds since the left page's last beacon (u32), flags
 --
--- Answers a character a touch: "1" when it opened a visit. A touch that is asked about again, because the
+-- Answers a character a touch: "1" when it opened a visit; the number settled before; how many are online. A touch that is asked about again, because the
 -- answer was lost or the node died, gets the same answer until the node says that it is settled.
 
 local KINDS = { 'zset', 'zset', 'zset', 'hash' }
@@ -36,10 +37,10 @@ local function ask(id)
   end
 end
 local place = 1
-while place <= #ARGV[6] do
+while place <= #ARGV[7] do
   local touch = {}
   touch.visitor, touch.previous, touch.first, touch.last, touch.leave, touch.since, touch.flags, place =
-    struct.unpack('<c8c8dddI4B', ARGV[6], place)
+    struct.unpack('<c8c8dddI4B', ARGV[7], place)
   touches[#touches + 1] = touch
   ask(touch.visitor)
   if bit.band(touch.flags, PREVIOUS) ~= 0 then ask(touch.previous) end
@@ -95,7 +96,8 @@ end
 
 local function go(known, leave, since)
   local last = known.here or known.idle
-  if not last then return end
+  -- Told late: whoever was seen after it, by another node, is still there.
+  if not last or last > leave then return end
   local is_last_page = math.floor(last / 1000) * 1000 <= leave - since + SLACK
   if is_last_page then last = math.min(last, leave + GRACE - online_window) end
   if known.here then
@@ -177,4 +179,5 @@ if cut > 0 then
   forget(left, cut)
   forget(idle, cut)
 end
-return { 'OK', table.concat(answers), settled }
+local online = redis.call('ZCOUNT', here, ARGV[6], '+inf') + redis.call('ZCOUNT', idle, ARGV[6], '+inf')
+return { 'OK', table.concat(answers), settled, online }
