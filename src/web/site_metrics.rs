@@ -76,7 +76,10 @@ static SINGLES: [Single; 6] = [
     }),
 ];
 
-static PERIODS: [(&str, fn(&Figures) -> Tally); 5] = [
+/// A label, and what it names.
+type Period = (&'static str, fn(&Figures) -> Tally);
+
+static PERIODS: [Period; 5] = [
     ("all_time", |of| of.all_time),
     ("today", |of| of.today),
     ("yesterday", |of| of.yesterday),
