@@ -382,7 +382,11 @@ fn a_dead_node_is_listed_forgotten_and_refused_and_its_values_stay() {
 #[test]
 fn what_a_dead_machine_left_behind_is_sent_once_and_counts_once_when_it_comes_back() {
     let redis = Redis::with_user();
-    let (mut dead, living) = (redis.serving(), redis.serving());
+    let (mut dead, living) = (redis.machine("prefix = \"count.er\"\n"), redis.serving());
+    // It adds up once a second, so that it dies with records in its journal alone.
+    let slowly = fs::read_to_string(dead.configuration()).unwrap().replace("50ms", "3s");
+    fs::write(dead.configuration(), slowly).unwrap();
+    dead.restart();
     send(&dead, 6, 6, 0);
     shows(&living, 6, 6);
     // What it counts now it cannot tell any more: it is cut off, and then dies with records that are not added up.

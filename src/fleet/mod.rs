@@ -20,6 +20,7 @@
 //! The journal, memory's counts and the web. What it learns it tells the keeper in a [`Letter`].
 
 mod address;
+mod admission;
 mod adopt;
 mod check;
 mod command;

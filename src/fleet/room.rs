@@ -9,14 +9,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use redis::Value;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{LocalSet, spawn_local};
 
+use super::admission;
 use super::engine::{self, Engine};
 use super::error::CallError;
 use super::exchange::{Caller, Exchanged, Link, Own, minutes_from, others_values, own_values};
-use super::keys::{Keys, SCHEMA};
+use super::keys::Keys;
 use super::nodes::{self, Identity, LEASE_MS, NOBODY, Word, cut};
 use super::presence::{self, TOUCHES_MAX};
 use super::status::{SiteState, Status};
@@ -198,49 +198,10 @@ impl Room {
 
     /// Looks whether this node may take part, and takes the lease.
     async fn admit(&self) -> Result<(), MeetError> {
-        let schema = self.engine.ask(redis::cmd("GET").arg(self.keys.schema())).await;
-        let schema = schema.map_err(MeetError::Away)?;
-        match engine::number(&schema) {
-            Some(found) if found > u64::from(SCHEMA) => {
-                return Err(MeetError::Refused(FleetError::Newer { found, known: SCHEMA }));
-            }
-            Some(_) => {}
-            None => {
-                let mut command = redis::cmd("SET");
-                command.arg(self.keys.schema()).arg(SCHEMA);
-                self.engine.ask(&command).await.map_err(MeetError::Away)?;
-            }
-        }
-        if !self.options.allow_eviction {
-            self.look_at_eviction().await?;
-        }
-        let mut command = redis::cmd("HGET");
-        command.arg(self.keys.nodes()).arg(&self.identity.node);
-        let word = self.engine.ask(&command).await.map_err(MeetError::Away)?;
-        let word = engine::text(&word).and_then(|text| serde_json::from_str::<Word>(&text).ok());
-        if word.is_some_and(|word| word.forgotten) {
-            let node = self.identity.node.clone();
-            return Err(MeetError::Refused(FleetError::Forgotten { node }));
-        }
+        let (node, may_evict) = (&self.identity.node, self.options.allow_eviction);
+        admission::look(&self.engine, &self.keys, node, may_evict).await?;
         self.take_lease().await?;
         self.admitted.set(true);
-        Ok(())
-    }
-
-    async fn look_at_eviction(&self) -> Result<(), MeetError> {
-        // A user without INFO cannot be told; `check-config --connect` says so.
-        let Ok(info) = self.engine.ask(redis::cmd("INFO").arg("memory")).await else { return Ok(()) };
-        let texts = match info {
-            Value::Map(nodes) => nodes.into_iter().map(|(_, info)| info).collect(),
-            info => vec![info],
-        };
-        for text in texts.iter().filter_map(engine::text) {
-            let policy = text.lines().find_map(|line| line.strip_prefix("maxmemory_policy:")).unwrap_or("");
-            if !matches!(policy.trim(), "noeviction" | "") {
-                let policy = policy.trim().to_owned();
-                return Err(MeetError::Refused(FleetError::Eviction { policy }));
-            }
-        }
         Ok(())
     }
 

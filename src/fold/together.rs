@@ -5,7 +5,7 @@
 //! to the same rows, in the same transaction as the views.
 
 use crate::count::{Counts, Opened};
-use crate::journal::{decode_own, encode};
+use crate::journal::{decode, encode};
 use crate::rows::{Gathering, Touched};
 use crate::store::Sequence;
 use crate::words::{Record, Touch};
@@ -61,7 +61,7 @@ impl Together {
             if !verdicts.get(pending.entry).copied().unwrap_or(false) {
                 continue;
             }
-            if let Some((Record::Touch(touch), _)) = decode_own(&pending.record) {
+            if let Some((Record::Touch(touch), _)) = decode(&pending.record) {
                 add(&touch);
             }
             visits.extend(pending.opened);
