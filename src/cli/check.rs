@@ -3,12 +3,17 @@
 use clap::Subcommand;
 
 use super::{Failure, Settings, failed};
+use crate::clock::Clock;
+use crate::daemon::DaemonError;
 use crate::journal::{self, RealDisk, Verdict};
+use crate::web::{Certificates, read_certificates};
 
 /// Says whether the configuration is right.
 pub(super) fn config(settings: &Settings) -> Result<(), Failure> {
     let config = settings.load()?;
-    for warning in &config.warnings {
+    let certificates = Certificates::new(read_certificates(&config.web.tls).map_err(DaemonError::from)?);
+    let late = certificates.warnings(Clock::system().now());
+    for warning in config.warnings.iter().chain(&late) {
         say!("warning: {warning}");
     }
     for file in &config.files {
