@@ -349,18 +349,12 @@ fn requests_that_are_taken_back_at_once_cut_the_connection_and_nobody_else() {
         bytes.extend(frame(3, 0, 2 * n + 1, &8_u32.to_be_bytes()));
     }
     wire.send(&bytes).ok();
-    let mut seen = Vec::new();
-    loop {
-        let more = wire.read();
-        if more.is_empty() {
-            break;
-        }
-        seen.extend(more);
-    }
-    // GOAWAY, with ENHANCE_YOUR_CALM (0xb) as its reason.
-    let goaway = frame(7, 0, 0, &[0; 8]);
-    let found = seen.windows(17).any(|window| window[3] == goaway[3] && window[13..17] == [0, 0, 0, 0xb]);
-    assert!(found, "{seen:?}");
+    let began = Instant::now();
+    // What it says last (GOAWAY) may be lost with the connection, since it does not read what still comes.
+    while !wire.read().is_empty() {}
+    assert!(began.elapsed() < PATIENCE, "it was cut");
+    let parsed = daemon.count("headcount_beacons_parsed_total{kind=\"view\"}");
+    assert!(parsed < 200, "{parsed} of 2000 were looked at");
     assert_eq!(daemon.get("/hit?s=demo&u=/a", &[]).json()["counted"], true);
 }
 

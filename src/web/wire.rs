@@ -102,8 +102,8 @@ impl<S: Stream> Wire<S> {
         Pin::new(&mut self.get_mut().io)
     }
 
-    /// Reads the first bytes, and hangs up on who speaks something else than HTTP: a balancer that is not
-    /// listed and says for whom it asks, or a client that wants TLS.
+    /// Reads the first bytes, and hangs up on a balancer that is not listed and says for whom it asks. A
+    /// client that wants TLS is told of; the protocol answers it that this is no request.
     fn poll_first(
         &mut self,
         context: &mut Context<'_>,
@@ -114,15 +114,15 @@ impl<S: Stream> Wire<S> {
         let mut buffer = ReadBuf::new(&mut bytes[..length]);
         ready!(Pin::new(self.io.inner_mut()).poll_read(context, &mut buffer))?;
         self.is_fresh = false;
-        let strange = match buffer.filled() {
-            bytes if bytes.starts_with(&TLS) => Strange::TlsOnPlain,
-            bytes if proxied::is_header(bytes) => Strange::ProxyUnlisted,
-            bytes => {
-                cursor.put_slice(bytes);
-                return Poll::Ready(Ok(()));
+        let bytes = buffer.filled();
+        if !proxied::is_header(bytes) {
+            if bytes.starts_with(&TLS) {
+                self.rooms.strangers.note(Strange::TlsOnPlain, &self.rooms.clock);
             }
-        };
-        self.rooms.strangers.note(strange, &self.rooms.clock);
+            cursor.put_slice(bytes);
+            return Poll::Ready(Ok(()));
+        }
+        self.rooms.strangers.note(Strange::ProxyUnlisted, &self.rooms.clock);
         Poll::Ready(Err(io::ErrorKind::InvalidData.into()))
     }
 
