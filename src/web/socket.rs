@@ -216,26 +216,27 @@ fn make_room(path: &Path) -> io::Result<()> {
 #[derive(Debug)]
 pub struct SocketFile {
     path: PathBuf,
-    device: u64,
-    inode: u64,
+    identity: Identity,
 }
+
+/// What tells one file from another of the same name: device, inode, and the moment it was made, since the
+/// numbers of removed files are given again. (Nothing but its making changes the time of a socket.)
+type Identity = (u64, u64, i64, i64);
 
 impl SocketFile {
     fn of(path: &Path) -> io::Result<SocketFile> {
-        let (device, inode) = identity(path)?;
-        Ok(SocketFile { path: path.to_owned(), device, inode })
+        Ok(SocketFile { path: path.to_owned(), identity: identity(path)? })
     }
 }
 
-/// What tells one file from another of the same name.
-fn identity(path: &Path) -> io::Result<(u64, u64)> {
+fn identity(path: &Path) -> io::Result<Identity> {
     let found = std::fs::symlink_metadata(path)?;
-    Ok((found.dev(), found.ino()))
+    Ok((found.dev(), found.ino(), found.mtime(), found.mtime_nsec()))
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if identity(&self.path).is_ok_and(|found| found == (self.device, self.inode)) {
+        if identity(&self.path).is_ok_and(|found| found == self.identity) {
             // What cannot be removed is found stale at the next start.
             std::fs::remove_file(&self.path).ok();
         }
@@ -425,6 +426,8 @@ mod tests {
         let refused = bind_unix(&path, 0o600).expect_err("is answered on").to_string();
         assert!(refused.contains("another headcount, answers there"), "{refused}");
         drop(first);
+        // Times of files move in steps of some milliseconds.
+        std::thread::sleep(std::time::Duration::from_millis(30));
         let (second, newer) = bind_unix(&path, 0o600).expect("nobody answers");
         drop(file);
         assert!(path.exists(), "it is another's by now");
