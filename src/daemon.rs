@@ -40,7 +40,10 @@ use crate::metrics::Metrics;
 use crate::salt::{Salts, imported_file, random};
 use crate::store::{self, Store};
 use crate::visitor::Visitors;
-use crate::web::{self, Committer, Listeners, Passed, Rooms, Worker};
+use crate::web::{
+    self, Address, CertificateError, Certificates, Committer, Held, Listener, Listeners, Passed, Rooms,
+    SocketFile, Worker,
+};
 use crate::words::Record;
 
 /// How often files and workers are looked at.
@@ -154,12 +157,17 @@ pub struct Daemon {
     stop: watch::Sender<bool>,
     orders: mpsc::Sender<Order>,
     keeper: JoinHandle<Result<(), FoldError>>,
-    admin: Vec<std::net::TcpListener>,
+    admin: Vec<Listener>,
     manager: Arc<Manager>,
     /// The line that proxies lack was shown.
     warned: bool,
+    /// What was told of certificates.
+    told: Vec<String>,
     /// The addresses of the public listener.
-    pub public: Vec<std::net::SocketAddr>,
+    pub public: Vec<Address>,
+    /// The same with TLS.
+    pub tls: Vec<Address>,
+    _files: Vec<SocketFile>,
     _lock: Lock,
 }
 
@@ -176,14 +184,15 @@ impl Daemon {
             config.web.workers.or_else(|| thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
         // The directory is locked first: a second start by mistake takes no connection.
         let lock = lock(&config.state_directory)?;
-        let door = open_door(&config, passed, count)?;
+        let certificates = Arc::new(Certificates::new(web::read_certificates(&config.web.tls)?));
+        let door = door::open(&config, passed, &certificates, count)?;
         let part = fleet::join(&config, &clock)?;
         manager.status("adding up what was left over");
         let kept = open_kept(&config, lock, Arc::new(RealDisk), part.as_ref().map(|(fleet, _)| fleet))?;
         clock_after(&clock, &kept.found);
         tell_left_over(&kept.folded);
         let workers: Vec<Arc<Worker>> = (0..count).map(|_| Arc::default()).collect();
-        let (keeper, lock) = open_rooms(&config, clock, kept, &workers, part)?;
+        let (keeper, lock) = open_rooms(&config, clock, kept, &workers, (part, certificates))?;
         let rooms = Arc::clone(&keeper.rooms);
         let (stop, stopped) = watch::channel(false);
         let journal = Arc::clone(&keeper.journal);
@@ -192,7 +201,7 @@ impl Daemon {
             fleet::serve(part, &config, orders.clone())?;
         }
         let keeper = spawn("keeper", move || keeper.run(&taken))?;
-        let Door { public: listeners, admin, addresses: public } = door;
+        let Door { public: listeners, admin, addresses, files } = door;
         let workers = spawn_workers(&rooms, &journal, workers, listeners, &stopped)?;
         rooms.state.serving.store(true, Ordering::Release);
         let parts = workers.iter().map(|(worker, _)| Arc::clone(worker)).collect();
@@ -208,7 +217,10 @@ impl Daemon {
             admin,
             manager,
             warned: false,
-            public,
+            told: Vec::new(),
+            public: addresses.plain,
+            tls: addresses.tls,
+            _files: files,
             _lock: lock,
         })
     }
@@ -237,7 +249,7 @@ impl Daemon {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         for listener in std::mem::take(&mut self.admin) {
-            if let Ok(address) = listener.local_addr() {
+            if let Some(address) = listener.address() {
                 tracing::info!(%address, "admin pages");
             }
             tokio::spawn(web::serve_admin(Arc::clone(&self.rooms), listener));
@@ -247,6 +259,9 @@ impl Daemon {
             .map_err(|source| DaemonError::State { doing: "listen on", path: socket, source })?;
         for address in &self.public {
             tracing::info!(%address, "serving");
+        }
+        for address in &self.tls {
+            tracing::info!(%address, "serving with TLS");
         }
         self.feed_watchdog();
         self.manager.ready(&self.serving());
@@ -265,6 +280,7 @@ impl Daemon {
                 _ = look.tick() => {
                     self.look_at_threads()?;
                     self.look_at_forwarding();
+                    self.look_at_certificates();
                     let now = fingerprint(&self.config.files);
                     if now != files {
                         files = now;
@@ -304,15 +320,10 @@ impl Daemon {
 
     /// Takes over changed sites; a bad configuration leaves the old one in force.
     async fn reload(&mut self, reload: &Reload) {
-        let config = match reload() {
-            Ok(config) => config,
-            Err(problems) => {
-                self.rooms.metrics.reload_successful.set(0);
-                let problems = problems.to_string();
-                problems.lines().for_each(|problem| tracing::error!("{problem}"));
-                tracing::error!("the configuration was not taken over; the one before stays in force");
-                return;
-            }
+        let Some((config, certificates)) = self.read_again(reload) else {
+            self.rooms.metrics.reload_successful.set(0);
+            tracing::error!("the configuration was not taken over; the one before stays in force");
+            return;
         };
         for key in self.config.differs_beyond_sites(&config) {
             tracing::warn!(key, "a changed key needs a restart");
@@ -335,11 +346,37 @@ impl Daemon {
         tracing::info!(sites = sites.iter().count(), "the sites were taken over");
         self.rooms.set_sites(sites);
         self.rooms.visitors.set_countries(config.visitor.countries.clone());
+        self.rooms.certificates.replace(certificates);
         if let Err(error) = keep_salts(&self.rooms, self.rooms.clock.now()) {
             tracing::error!(%error, "the salts cannot be kept; beacons of a day without one are not counted");
         }
         self.config = config;
         reloaded(&self.rooms);
+    }
+
+    /// The configuration and its certificates; whatever is wrong is in the log.
+    fn read_again(&self, reload: &Reload) -> Option<(Config, Vec<Held>)> {
+        let config = reload().inspect_err(|problems| {
+            problems.to_string().lines().for_each(|problem| tracing::error!("{problem}"));
+        });
+        let config = config.ok()?;
+        let mut read = web::read_certificates(&config.web.tls);
+        if !self.tls.is_empty() && read.as_ref().is_ok_and(Vec::is_empty) {
+            read = Err(CertificateError::None);
+        }
+        let certificates = read.inspect_err(|error| tracing::error!("{error}")).ok()?;
+        Some((config, certificates))
+    }
+
+    /// Says what is wrong with a certificate, once for each thing.
+    fn look_at_certificates(&mut self) {
+        let warnings = self.rooms.certificates.warnings(self.rooms.clock.now());
+        if warnings.len() != self.told.len() {
+            for warning in &warnings {
+                tracing::warn!("{warning}");
+            }
+            self.told = warnings;
+        }
     }
 
     /// Says once what a proxy in front of us most likely lacks.
@@ -435,7 +472,7 @@ fn open_rooms(
     clock: Clock,
     kept: Kept,
     workers: &[Arc<Worker>],
-    fleet: Option<(Fleet, Arc<Salts>)>,
+    (fleet, certificates): (Option<(Fleet, Arc<Salts>)>, Arc<Certificates>),
 ) -> Result<(Keeper, Lock), DaemonError> {
     let now = clock.now();
     let reasons: Vec<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
@@ -449,7 +486,8 @@ fn open_rooms(
     let oldest = now.minus(config.count.visit_window_ms.max(longest_online_window(config)));
     let counts = Arc::new(Counts::new(config.count, oldest));
     let guard = Guard::new(&config.guard);
-    let rooms = Rooms::new(config.web.clone(), clock, (visitors, guard), counts, salts, metrics);
+    let mut rooms = Rooms::new(config.web.clone(), clock, (visitors, guard), counts, salts, metrics);
+    rooms.certificates = certificates;
     rooms.set_sites(rooms.sites().replaced_by(config.sites.clone()));
     let fold_ms = config.fold.interval_ms;
     let interval_ms = config.fleet.as_ref().map_or(fold_ms, |fleet| fleet.interval_ms.min(fold_ms));
@@ -466,15 +504,6 @@ fn open_rooms(
     keep_salts(&keeper.rooms, now)?;
     reloaded(&keeper.rooms);
     Ok((keeper, lock))
-}
-
-/// The sockets that the host keeps, else those of the configuration.
-fn open_door(config: &Config, passed: Option<Passed>, workers: usize) -> Result<Door, DaemonError> {
-    match passed {
-        None => Ok(door::bind(config, workers)?),
-        Some(passed) => door::share(passed, workers)
-            .map_err(|source| DaemonError::System { doing: "share a passed socket", source }),
-    }
 }
 
 fn longest_online_window(config: &Config) -> u64 {

@@ -40,6 +40,9 @@ pub struct Metrics {
     pub connections: IntGauge,
     /// Connections closed at once because `connections_max` was reached.
     pub connections_refused: IntCounter,
+    /// TLS handshakes that were finished.
+    pub tls_handshakes: IntCounter,
+    rejections: IntCounterVec,
     /// Live streams that are open.
     pub live_streams: IntGauge,
     /// Live streams refused because there was no room for them.
@@ -118,6 +121,8 @@ impl Metrics {
         let forwarding_ignored = counter(&r, "forwarding_ignored_total", help);
         let help = "Connections closed because connections_max was reached.";
         let connections_refused = counter(&r, "http_connections_refused_total", help);
+        let help = "Connections closed because they did not speak what their listener expects.";
+        let rejections = counters(&r, "connections_rejected_total", help, &["reason"]);
         let help = "Live streams refused because a limit was reached.";
         let live_streams_refused = counter(&r, "live_streams_refused_total", help);
         let help = "Whether the configuration in force is the latest one.";
@@ -137,6 +142,8 @@ impl Metrics {
             forwarding_ignored,
             connections: gauge(&r, "http_connections", "Open connections."),
             connections_refused,
+            tls_handshakes: counter(&r, "tls_handshakes_total", "TLS handshakes that were finished."),
+            rejections,
             live_streams: gauge(&r, "live_streams", "Open live streams."),
             live_streams_refused,
             accept_errors: counter(&r, "http_accept_errors_total", "Accepts that the system refused."),
@@ -203,6 +210,12 @@ impl Metrics {
         }
     }
 
+    /// The counters of rejected connections, one for each of these reasons, in their order.
+    #[must_use]
+    pub fn rejections(&self, reasons: &[&str]) -> Rejections {
+        Rejections(reasons.iter().map(|reason| self.rejections.with_label_values(&[*reason])).collect())
+    }
+
     /// The page, in Prometheus' text format 0.0.4.
     #[must_use]
     pub fn page(&self) -> String {
@@ -211,6 +224,18 @@ impl Metrics {
             return String::new();
         }
         String::from_utf8(text).unwrap_or_default()
+    }
+}
+
+/// Connections that were rejected, by reason.
+pub struct Rejections(Vec<IntCounter>);
+
+impl Rejections {
+    /// One more, for the reason at this place.
+    pub fn count(&self, place: usize) {
+        if let Some(counter) = self.0.get(place) {
+            counter.inc();
+        }
     }
 }
 

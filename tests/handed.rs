@@ -1,14 +1,18 @@
 //! Sockets handed down that cannot be served, and the other mistakes of a start by hand: each is named with
 //! its remedy and has the documented exit code. What status and doctor say beside a plain daemon.
 
-use std::net::{TcpListener, UdpSocket};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
+use crate::support::chromium::is_installed;
 use crate::support::client::{Wire, browser, counted, logged};
-use crate::support::{Daemon, exchange, wait_for};
+use crate::support::secure::{Secure, certificate, client};
+use crate::support::{Daemon, exchange, parse, wait_for};
 
 const SITE: &str = "[limits]\nviews_per_network_per_second = 0\nnew_visitors_per_network_per_hour = 0\n\
                     [[site]]\nid = \"demo\"\n";
@@ -51,6 +55,74 @@ fn a_socket_that_cannot_be_served_is_named_with_the_remedy() {
     check("", &one.replace("public", "metrics"), "is called \"metrics\"; write FileDescriptorName=public or");
     check("", "LISTEN_PID=$$ LISTEN_FDS=9999999999", "LISTEN_FDS=\"9999999999\" is no number of sockets");
     check("", "LISTEN_PID=$$ LISTEN_FDS=two", "LISTEN_FDS=\"two\" is no number of sockets");
+}
+
+/// A daemon with sockets that systemd's own tool opens and hands down; it starts with the first connection.
+fn activated(daemon: &Daemon, sockets: &[(&str, &str)]) -> std::process::Child {
+    let mut command = Command::new("systemd-socket-activate");
+    let names: Vec<&str> = sockets.iter().map(|(name, _)| *name).collect();
+    command.args(sockets.iter().map(|(_, place)| format!("--listen={place}")));
+    command.arg(format!("--fdname={}", names.join(":"))).arg(env!("CARGO_BIN_EXE_headcount")).arg("serve");
+    command.args(["--config".into(), daemon.configuration()]);
+    command.args(["--state-directory".into(), daemon.state()]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn free() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+#[test]
+fn unix_sockets_and_ports_for_tls_are_served_as_they_are_handed_down() {
+    if !is_installed("systemd-socket-activate") {
+        return;
+    }
+    let files = "[tls]\ncertificate_files = [\"a.crt\"]\nkey_files = [\"a.key\"]\n";
+    let daemon = Daemon::stopped(&format!("{files}{SITE}"));
+    certificate(daemon.directory.path(), "a", "counter.test", (2020, 2040));
+    let (public, admin) = (daemon.directory.path().join("p.sock"), daemon.directory.path().join("a.sock"));
+    let tls = free();
+    let (public, admin) = (public.display().to_string(), admin.display().to_string());
+    let mut child = activated(&daemon, &[("public", &public), ("tls", &tls.to_string()), ("admin", &admin)]);
+    let ask = |path: &str, request: &[u8]| {
+        let mut stream = wait_for(|| UnixStream::connect(path).ok());
+        stream.write_all(request).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).unwrap();
+        parse(&bytes)
+    };
+    assert!(counted(&ask(&public, &browser("/hit?s=demo&u=/a", "198.51.100.1"))));
+    let mut wire = Secure::open(tls, "counter.test", &client(&[])).unwrap();
+    assert_eq!(wire.get("/hit?s=demo&u=/a").unwrap().json()["counted"], true);
+    assert!(
+        ask(&admin, b"GET /metrics HTTP/1.0\r\n\r\n").text().contains("headcount_tls_handshakes_total 1")
+    );
+    Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(std::path::Path::new(&public).exists(), "it is the manager's");
+}
+
+#[test]
+fn a_port_for_tls_without_a_certificate_and_a_unix_socket_for_it_are_mistakes() {
+    if !is_installed("systemd-socket-activate") {
+        return;
+    }
+    let daemon = Daemon::stopped(SITE);
+    let refused = |place: &str, connect: &dyn Fn() -> bool| {
+        let child = activated(&daemon, &[("tls", place)]);
+        wait_for(|| connect().then_some(()));
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(3));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let tls = free();
+    let said = refused(&tls.to_string(), &|| TcpStream::connect(tls).is_ok());
+    assert!(said.contains("TLS is to be spoken, but tls.certificate_files is empty"), "{said}");
+    let path = daemon.directory.path().join("t.sock");
+    let said = refused(&path.display().to_string(), &|| UnixStream::connect(&path).is_ok());
+    assert!(said.contains("(tls), which the service manager passed, is a unix socket"), "{said}");
+    assert!(said.contains("ListenStream= with a TCP port\n"), "{said}");
 }
 
 #[test]

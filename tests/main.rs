@@ -68,3 +68,9 @@ mod systemd;
 
 /// Sockets handed down that cannot be served, and the other mistakes of a start by hand.
 mod handed;
+
+/// TLS without a proxy: handshakes, names, HTTP/2, certificates that change and that are wrong.
+mod tls;
+
+/// Behind real web servers and balancers: their blocks of the README, unix sockets, the PROXY protocol.
+mod proxies;

@@ -6,6 +6,7 @@ use std::path::Path;
 use headcount::clock::Clock;
 use headcount::config::{Sources, load};
 use headcount::daemon::{Daemon, Host};
+use headcount::web::Address;
 use headcount::words::UnixMillis;
 use jiff::civil::date;
 use jiff::tz::TimeZone;
@@ -37,7 +38,10 @@ impl Night {
     }
 
     fn address(&self) -> SocketAddr {
-        self.daemon.public[0]
+        match self.daemon.public[0] {
+            Address::Tcp(address) => address,
+            Address::Unix(_) => unreachable!("it listens on a port"),
+        }
     }
 
     fn at(&self, minutes: i64) {

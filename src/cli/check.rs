@@ -5,8 +5,10 @@ use clap::{Args, Subcommand};
 use super::{Failure, Settings, failed};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::daemon::DaemonError;
 use crate::fleet::{Identity, SharedStore, Weight};
 use crate::journal::{self, RealDisk, Verdict};
+use crate::web::{Certificates, read_certificates};
 
 #[derive(Debug, Args)]
 pub(super) struct CheckConfig {
@@ -20,7 +22,9 @@ pub(super) struct CheckConfig {
 impl CheckConfig {
     pub(super) fn run(self) -> Result<(), Failure> {
         let config = self.settings.load()?;
-        for warning in &config.warnings {
+        let certificates = read_certificates(&config.web.tls).map_err(DaemonError::from)?;
+        let late = Certificates::new(certificates).warnings(Clock::system().now());
+        for warning in config.warnings.iter().chain(&late) {
             say!("warning: {warning}");
         }
         for file in &config.files {

@@ -10,7 +10,7 @@ use super::{Failure, Settings, log};
 use crate::clock::Clock;
 use crate::config::{self, Sources};
 use crate::daemon::{Daemon, Host, Manager, Reload};
-use crate::web::{PASSED_MAX, Passed, PassedError};
+use crate::web::{Address, PASSED_MAX, Passed, PassedError};
 
 /// Under socket activation requests that wait would start a process that cannot serve many times a second,
 /// until systemd gave the socket up: after twenty starts in two seconds it closes the port.
@@ -20,11 +20,19 @@ const FAILED_START_PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Serve {
     #[command(flatten)]
     settings: Settings,
-    /// Address and port of the counter; may be given more than once.
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    /// Address and port of the counter.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        help = "Address and port of the counter, or unix:/path; may be given more than once"
+    )]
     listen: Vec<String>,
-    /// Address and port of metrics and health; may be given more than once.
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    /// Address and port of metrics and health.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        help = "Address and port of metrics and health, or unix:/path; may be given more than once"
+    )]
     admin_listen: Vec<String>,
     /// Where readers find the counter.
     #[arg(
@@ -76,8 +84,11 @@ impl Serve {
         };
         let is_passed = passed.is_some();
         let daemon = Daemon::start(config, Clock::system(), Host { passed, manager: Arc::new(manager) })?;
-        for address in daemon.public.iter().filter(|_| !is_passed) {
-            eprintln!("headcount: open http://{address}/ to see the counter and the line to paste");
+        let addresses = [("http", &daemon.public), ("https", &daemon.tls)];
+        for (scheme, addresses) in addresses.into_iter().filter(|_| !is_passed) {
+            for address in addresses.iter().filter(|address| matches!(address, Address::Tcp(_))) {
+                eprintln!("headcount: open {scheme}://{address}/ to see the counter and the line to paste");
+            }
         }
         Ok(daemon)
     }

@@ -14,23 +14,43 @@ use jiff::tz::TimeZone;
 
 use super::problem::Wrong;
 use super::shape::{Surroundings, choice};
-use crate::fleet::Address;
+use crate::fleet;
 use crate::sites::LanguageChoice;
 use crate::visitor::Countries;
+use crate::web::{Address, Announcers};
 
 /// More listeners than this are a mistake: one a network interface is plenty.
 const LISTENERS_MAX: usize = 16;
+/// The longest path of a unix socket (unix(7), less the byte that ends it).
+const SOCKET_PATH_BYTES_MAX: usize = 107;
+/// Each costs a look at its names in every handshake.
+const CERTIFICATES_MAX: usize = 100;
 /// Longer names are no parameters that people tell pages apart by.
 const PARAMETER_BYTES_MAX: usize = 64;
 /// Each costs a comparison with every parameter of every beacon.
 const PARAMETERS_MAX: usize = 32;
 
-/// A list of `address:port`.
-pub(super) fn listeners(list: &[String]) -> Result<Vec<SocketAddr>, Vec<Wrong>> {
+/// A list of `address:port` and `unix:/path`.
+pub(super) fn listeners(list: &[String], around: &Surroundings<'_>) -> Result<Vec<Address>, Vec<Wrong>> {
+    listed(list, |text| match text.strip_prefix("unix:") {
+        Some(path) => socket(path, around).map(Address::Unix),
+        None => listener(text).map(Address::Tcp),
+    })
+}
+
+/// A list of `address:port` alone.
+pub(super) fn ports(list: &[String]) -> Result<Vec<Address>, Vec<Wrong>> {
+    listed(list, |text| listener(text).map(Address::Tcp))
+}
+
+fn listed(
+    list: &[String],
+    parse: impl Fn(&str) -> Result<Address, Wrong>,
+) -> Result<Vec<Address>, Vec<Wrong>> {
     at_most(LISTENERS_MAX, list)?;
-    let addresses = each(list, listener)?;
-    let repeated = |(index, address): &(usize, &SocketAddr)| {
-        address.port() != 0 && addresses.iter().position(|other| other == *address) != Some(*index)
+    let addresses = each(list, parse)?;
+    let repeated = |(index, address): &(usize, &Address)| {
+        address.is_one_place() && addresses.iter().position(|other| other == *address) != Some(*index)
     };
     match addresses.iter().enumerate().find(repeated) {
         Some((_, address)) => Err(vec![Wrong::mended_by(format!("names {address} twice"), "write it once")]),
@@ -61,10 +81,16 @@ fn listener(text: &str) -> Result<SocketAddr, Wrong> {
     if let Ok(address) = text.parse() {
         return Ok(address);
     }
-    if text.starts_with("unix:") || text.starts_with('/') {
+    if text.starts_with("unix:") {
         return Err(Wrong::mended_by(
-            format!("names a unix socket (\"{text}\"), which this version does not listen on"),
-            "write an address and a port, such as \"127.0.0.1:8080\"",
+            format!("names a unix socket (\"{text}\"), and TLS is spoken by TCP alone"),
+            "write an address and a port, such as \"0.0.0.0:443\", or move it to listen",
+        ));
+    }
+    if text.starts_with('/') {
+        return Err(Wrong::mended_by(
+            format!("has no address and port in \"{text}\""),
+            format!("for a unix socket write \"unix:{text}\""),
         ));
     }
     let port = text.strip_prefix(':').unwrap_or(text);
@@ -88,6 +114,46 @@ fn listener(text: &str) -> Result<SocketAddr, Wrong> {
         }
         _ => Err(Wrong::new(what)),
     }
+}
+
+/// The path of a unix socket.
+fn socket(text: &str, around: &Surroundings<'_>) -> Result<PathBuf, Wrong> {
+    let example = "write it like \"unix:/run/headcount/headcount.sock\"";
+    let Some(path) = path(text, around)? else {
+        return Err(Wrong::mended_by("names a unix socket without a path", example));
+    };
+    let path = std::path::absolute(&path).unwrap_or(path);
+    if path.as_os_str().len() > SOCKET_PATH_BYTES_MAX {
+        let what = format!("names a unix socket whose path is too long (\"{}\")", path.display());
+        return Err(Wrong::mended_by(what, format!("the system takes {SOCKET_PATH_BYTES_MAX} bytes")));
+    }
+    Ok(path)
+}
+
+/// The mode of a file, in octal.
+pub(super) fn mode(text: &str) -> Result<u32, Wrong> {
+    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| text.len() <= 4 && *mode <= 0o777);
+    mode.ok_or_else(|| Wrong::new("is not the mode of a file"))
+}
+
+/// Files with secrets or without; `credential:NAME` is the one that a service manager hands over. A name
+/// that cannot be resolved here stays as it is: only the daemon reads the file.
+pub(super) fn files(list: &[String], around: &Surroundings<'_>) -> Result<Vec<PathBuf>, Vec<Wrong>> {
+    at_most(CERTIFICATES_MAX, list)?;
+    each(list, |text| {
+        let credential = text.strip_prefix("credential:").filter(|name| !name.contains('/'));
+        match (credential, around.credentials) {
+            (Some(name), Some(directory)) => Ok(directory.join(name)),
+            (Some(_), None) => Ok(PathBuf::from(text)),
+            (None, _) => path(text, around)?.ok_or_else(|| Wrong::new("has an empty path")),
+        }
+    })
+}
+
+/// Peers that say first for whom they ask.
+pub(super) fn announcers(list: &[String]) -> Result<Announcers, Vec<Wrong>> {
+    let (unix, others): (Vec<String>, Vec<String>) = list.iter().cloned().partition(|text| text == "unix");
+    Ok(Announcers { networks: networks(&others)?, unix: !unix.is_empty() })
 }
 
 /// A list of networks; a single address is a network of one.
@@ -218,11 +284,11 @@ pub(super) fn path(text: &str, around: &Surroundings<'_>) -> Result<Option<PathB
 }
 
 /// Where a fleet shares its count; nothing is this machine alone.
-pub(super) fn shared_store(text: &str) -> Result<Option<Address>, Wrong> {
+pub(super) fn shared_store(text: &str) -> Result<Option<fleet::Address>, Wrong> {
     if text.is_empty() {
         return Ok(None);
     }
-    Address::parse(text).map(Some).map_err(|error| Wrong::new(error.to_string()))
+    fleet::Address::parse(text).map(Some).map_err(|error| Wrong::new(error.to_string()))
 }
 
 /// What the names of all keys in the shared store begin with. Braces would change a key's slot.
@@ -293,15 +359,38 @@ mod tests {
     }
 
     #[test]
-    fn listeners_are_addresses_with_a_port() {
-        assert_eq!(listeners(&list(&["127.0.0.1:0", "127.0.0.1:0"])).map(|l| l.len()), Ok(2));
-        assert_eq!(listeners(&list(&["[::1]:80"])).map(|l| l.len()), Ok(1));
-        refused(listeners(&list(&[":8080"])), "no address", "127.0.0.1:8080");
-        refused(listeners(&list(&["8080"])), "no address", "[::]:8080");
-        refused(listeners(&list(&["localhost:8080"])), "localhost", "not looked up");
-        refused(listeners(&list(&["::1"])), "no port", "[::1]:8080");
-        refused(listeners(&list(&["unix:/run/x"])), "unix socket", "127.0.0.1");
-        refused(listeners(&list(&["1.2.3.4:5", "1.2.3.4:5"])), "twice", "once");
+    fn modes_are_octal() {
+        assert_eq!(
+            ["0660", "600", "0777"].map(|text| mode(text).map_err(|w| w.what)),
+            [Ok(0o660), Ok(0o600), Ok(0o777)]
+        );
+        for text in ["", "0999", "00660", "1777", "rw", "-1"] {
+            assert!(mode(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn listeners_are_addresses_with_a_port_or_unix_sockets() {
+        let around = Surroundings {
+            known_languages: &[],
+            machine_time_zone: &TimeZone::UTC,
+            folder: PathBuf::from("/etc/headcount"),
+            credentials: None,
+        };
+        let listeners = |list: Vec<String>| listeners(&list, &around);
+        assert_eq!(listeners(list(&["127.0.0.1:0", "127.0.0.1:0"])).map(|l| l.len()), Ok(2));
+        assert_eq!(listeners(list(&["[::1]:80"])).map(|l| l.len()), Ok(1));
+        refused(listeners(list(&[":8080"])), "no address", "127.0.0.1:8080");
+        refused(listeners(list(&["8080"])), "no address", "[::]:8080");
+        refused(listeners(list(&["localhost:8080"])), "localhost", "not looked up");
+        refused(listeners(list(&["::1"])), "no port", "[::1]:8080");
+        refused(ports(&list(&["unix:/run/x"])), "TLS is spoken by TCP alone", "0.0.0.0:443");
+        refused(listeners(list(&["unix:"])), "without a path", "unix:/run/headcount");
+        refused(listeners(list(&["/run/x"])), "no address", "unix:/run/x");
+        refused(listeners(list(&[&format!("unix:/{}", "x".repeat(107))])), "too long", "107");
+        let relative = listeners(list(&["unix:x.sock"])).expect("is a path");
+        assert_eq!(relative, [Address::Unix("/etc/headcount/x.sock".into())]);
+        refused(listeners(list(&["1.2.3.4:5", "1.2.3.4:5"])), "twice", "once");
     }
 
     #[test]

@@ -1,21 +1,16 @@
 //! Every key: its name, its shape and range, and the place its value goes to.
 //!
-//! The two lists are in the order of `config/headcount.toml`, which holds the defaults and the reasons; a test
-//! keeps the file and the lists equal.
+//! The list is in the order of `config/headcount.toml`, which holds the defaults and the reasons; a test keeps
+//! the file and the list equal. The keys of sites have a file of their own.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
-
 use super::LogFormat;
 use super::credential;
 use super::forms;
-use super::problem::Wrong;
-use super::shape::{DAY, HOUR, Key, MIB, MINUTE, SECOND, Shape, TIB, choice, days, entries, small};
+use super::shape::{DAY, HOUR, Key, MIB, MINUTE, Shape, TIB, choice, days, entries, small};
 use crate::journal::Ack;
-use crate::sites::{Identity, LanguageChoice, Site};
-use crate::words::{Figure, SiteId};
 use crate::{count, fleet, fold, guard, journal, visitor, web};
 
 /// What the keys outside of sites say, while it is put together.
@@ -78,6 +73,14 @@ impl Settings {
             web: web::Options {
                 listen: Vec::new(),
                 admin_listen: Vec::new(),
+                socket_mode: 0,
+                proxy_protocol_from: web::Announcers::default(),
+                tls: web::TlsOptions {
+                    listen: Vec::new(),
+                    certificate_files: Vec::new(),
+                    key_files: Vec::new(),
+                    handshake_timeout_ms: 0,
+                },
                 public_url: None,
                 welcome_page: false,
                 workers: None,
@@ -121,40 +124,14 @@ impl Settings {
     }
 }
 
-/// Nothing yet: the site of the shipped file fills every place.
-pub(super) fn blank_site() -> Site {
-    Site {
-        id: SiteId::parse("demo").expect("is a good name"),
-        hosts: Vec::new(),
-        time_zone: TimeZone::UTC,
-        language: LanguageChoice::Auto,
-        digit_grouping: None,
-        first_weekday: None,
-        total: Figure::Visits,
-        identity: Identity::Address,
-        online_window_ms: 0,
-        honour_opt_out: false,
-        page_parameters: Vec::new(),
-        excluded_networks: Vec::new(),
-        parts: 1,
-    }
-}
-
-/// The section of a file that holds one site.
-pub(super) const SITE: &str = "site";
-
 /// The keys outside of sites.
-pub(super) static KEYS: [Key<Settings>; 42] = [
+pub(super) static KEYS: [Key<Settings>; 48] = [
     Key {
         name: "listen",
         shape: Shape::List {
-            allowed: "addresses with a port",
-            take: |to, list| {
-                to.web.listen = forms::listeners(list)?;
-                if to.web.listen.is_empty() {
-                    let remedy = "name at least one address with a port";
-                    return Err(vec![Wrong::mended_by("is empty", remedy)]);
-                }
+            allowed: "addresses with a port, or unix:/path",
+            take: |to, list, around| {
+                to.web.listen = forms::listeners(list, around)?;
                 Ok(())
             },
         },
@@ -162,9 +139,19 @@ pub(super) static KEYS: [Key<Settings>; 42] = [
     Key {
         name: "admin_listen",
         shape: Shape::List {
-            allowed: "addresses with a port, or none",
-            take: |to, list| {
-                to.web.admin_listen = forms::listeners(list)?;
+            allowed: "addresses with a port, or unix:/path, or none",
+            take: |to, list, around| {
+                to.web.admin_listen = forms::listeners(list, around)?;
+                Ok(())
+            },
+        },
+    },
+    Key {
+        name: "socket_mode",
+        shape: Shape::Text {
+            allowed: "the mode of a file, such as \"0660\"",
+            take: |to, text, _| {
+                to.web.socket_mode = forms::mode(text)?;
                 Ok(())
             },
         },
@@ -260,7 +247,7 @@ pub(super) static KEYS: [Key<Settings>; 42] = [
         name: "trusted_proxies",
         shape: Shape::List {
             allowed: "networks such as \"10.0.0.0/8\", or none",
-            take: |to, list| {
+            take: |to, list, _| {
                 to.visitor.trusted_proxies = forms::networks(list)?;
                 Ok(())
             },
@@ -272,6 +259,16 @@ pub(super) static KEYS: [Key<Settings>; 42] = [
             allowed: "the name of one header",
             take: |to, text, _| {
                 to.visitor.client_address_header = forms::header(text)?;
+                Ok(())
+            },
+        },
+    },
+    Key {
+        name: "proxy_protocol_from",
+        shape: Shape::List {
+            allowed: "networks such as \"10.0.0.0/8\", and \"unix\", or none",
+            take: |to, list, _| {
+                to.web.proxy_protocol_from = forms::announcers(list)?;
                 Ok(())
             },
         },
@@ -320,6 +317,43 @@ pub(super) static KEYS: [Key<Settings>; 42] = [
     Key {
         name: "drain_timeout",
         shape: Shape::Duration { range: 100..=10 * MINUTE, put: |to, ms| to.web.drain_timeout_ms = ms },
+    },
+    Key {
+        name: "tls.listen",
+        shape: Shape::List {
+            allowed: "addresses with a port, or none",
+            take: |to, list, _| {
+                to.web.tls.listen = forms::ports(list)?;
+                Ok(())
+            },
+        },
+    },
+    Key {
+        name: "tls.certificate_files",
+        shape: Shape::List {
+            allowed: "paths or credential:NAME, or none",
+            take: |to, list, around| {
+                to.web.tls.certificate_files = forms::files(list, around)?;
+                Ok(())
+            },
+        },
+    },
+    Key {
+        name: "tls.key_files",
+        shape: Shape::List {
+            allowed: "paths or credential:NAME, or none",
+            take: |to, list, around| {
+                to.web.tls.key_files = forms::files(list, around)?;
+                Ok(())
+            },
+        },
+    },
+    Key {
+        name: "tls.handshake_timeout",
+        shape: Shape::Duration {
+            range: 100..=5 * MINUTE,
+            put: |to, ms| to.web.tls.handshake_timeout_ms = ms,
+        },
     },
     Key {
         name: "limits.views_per_network_per_second",
@@ -433,118 +467,4 @@ pub(super) static KEYS: [Key<Settings>; 42] = [
         shape: Shape::Duration { range: 10..=MINUTE, put: |to, ms| to.fleet.timeout_ms = ms },
     },
     Key { name: "fleet.allow_eviction", shape: Shape::Switch { put: |to, on| to.fleet.allow_eviction = on } },
-];
-
-/// The keys of one `[[site]]`.
-pub(super) static SITE_KEYS: [Key<Site>; 13] = [
-    Key {
-        name: "id",
-        shape: Shape::Text {
-            allowed: "1 to 64 of a-z, 0-9, '-', '_' and '.', beginning with a letter or digit",
-            take: |to, text, _| {
-                to.id = SiteId::parse(text).map_err(|error| Wrong::new(error.to_string()))?;
-                Ok(())
-            },
-        },
-    },
-    Key {
-        name: "hosts",
-        shape: Shape::List {
-            allowed: "host names such as \"www.example.vn\" or \"*.example.vn\", or none",
-            take: |to, list| {
-                to.hosts = forms::hosts(list)?;
-                Ok(())
-            },
-        },
-    },
-    Key {
-        name: "time_zone",
-        shape: Shape::Text {
-            allowed: "\"auto\", or a name such as \"Asia/Ho_Chi_Minh\"",
-            take: |to, text, around| {
-                to.time_zone = forms::time_zone(text, around)?;
-                Ok(())
-            },
-        },
-    },
-    Key {
-        name: "language",
-        shape: Shape::Text {
-            allowed: "\"auto\", or a language such as \"vi\" or \"en\"",
-            take: |to, text, around| {
-                to.language = forms::language(text, around)?;
-                Ok(())
-            },
-        },
-    },
-    Key {
-        name: "digit_grouping",
-        shape: Shape::Text {
-            allowed: "\"auto\", \"\", \",\", \".\", \" \", \"'\" or \"\\u202F\"",
-            take: |to, text, _| {
-                to.digit_grouping = forms::digit_grouping(text)?;
-                Ok(())
-            },
-        },
-    },
-    Key {
-        name: "first_weekday",
-        shape: Shape::Text {
-            allowed: "\"auto\", or a day from \"monday\" to \"sunday\"",
-            take: |to, text, _| {
-                to.first_weekday = forms::first_weekday(text)?;
-                Ok(())
-            },
-        },
-    },
-    Key {
-        name: "total",
-        shape: Shape::Text {
-            allowed: "\"visits\" or \"views\"",
-            take: |to, text, _| {
-                to.total = choice(text, &[("visits", Figure::Visits), ("views", Figure::Views)])?;
-                Ok(())
-            },
-        },
-    },
-    Key {
-        name: "identity",
-        shape: Shape::Text {
-            allowed: "\"address\" or \"browser\"",
-            take: |to, text, _| {
-                to.identity =
-                    choice(text, &[("address", Identity::Address), ("browser", Identity::Browser)])?;
-                Ok(())
-            },
-        },
-    },
-    Key {
-        name: "online_window",
-        shape: Shape::Duration { range: 30 * SECOND..=HOUR, put: |to, ms| to.online_window_ms = ms },
-    },
-    Key { name: "honour_opt_out", shape: Shape::Switch { put: |to, on| to.honour_opt_out = on } },
-    Key {
-        name: "page_parameters",
-        shape: Shape::List {
-            allowed: "names of query parameters, or none",
-            take: |to, list| {
-                to.page_parameters = forms::parameters(list)?;
-                Ok(())
-            },
-        },
-    },
-    Key {
-        name: "excluded_networks",
-        shape: Shape::List {
-            allowed: "networks such as \"203.0.113.0/24\", or none",
-            take: |to, list| {
-                to.excluded_networks = forms::networks(list)?;
-                Ok(())
-            },
-        },
-    },
-    Key {
-        name: "parts",
-        shape: Shape::Number { range: 1..=64, put: |to, n| to.parts = usize::try_from(n).unwrap_or(1) },
-    },
 ];

@@ -9,13 +9,15 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use super::keys::{self, KEYS, SITE, SITE_KEYS, Settings};
+use super::keys::{KEYS, Settings};
 use super::problem::{Misplaced, Origin, Problem, Problems, Wrong, place, value};
 use super::read::{self, Found, FoundSite, Holds, Layer};
 use super::shape::{Key, Raw, Surroundings, quoted};
+use super::site::{SITE, SITE_KEYS, blank_site};
 use super::{Config, SHIPPED, Sources};
 use crate::count;
 use crate::sites::Site;
+use crate::web::Address;
 use crate::words::SiteId;
 
 /// A value in force: as TOML, and where it came from.
@@ -52,6 +54,7 @@ pub(super) fn load(sources: &Sources) -> Result<Config, Problems> {
     loading.sites(sites);
     loading.state_directory();
     loading.listeners_differ();
+    loading.certificates_have_keys();
     loading.journal_reaches_back();
     loading.warn();
     loading.finish()
@@ -64,7 +67,7 @@ impl<'a> Loading<'a> {
             machine_time_zone: sources.machine_time_zone.clone().unwrap_or(TimeZone::UTC),
             settings: Settings::blank(),
             effective: BTreeMap::new(),
-            template: (keys::blank_site(), BTreeMap::new()),
+            template: (blank_site(), BTreeMap::new()),
             sites: Vec::new(),
             files: Vec::new(),
             warnings: Vec::new(),
@@ -250,13 +253,45 @@ impl<'a> Loading<'a> {
 
     fn listeners_differ(&mut self) {
         let web = &self.settings.web;
-        let shared = web.admin_listen.iter().find(|at| at.port() != 0 && web.listen.contains(at)).copied();
-        if let Some(address) = shared
-            && self.sound(&["listen", "admin_listen"])
-        {
-            let (name, other) = self.blamed("admin_listen", "listen");
-            let wrong = format!("names {address}, which is in {other} too");
-            self.unfit(name, &wrong, "give each its own address or port");
+        let lists = [
+            ("admin_listen", &web.admin_listen, "listen", &web.listen),
+            ("tls.listen", &web.tls.listen, "listen", &web.listen),
+            ("tls.listen", &web.tls.listen, "admin_listen", &web.admin_listen),
+        ];
+        let shared =
+            |(name, list, other, others): (&'static str, &Vec<Address>, &'static str, &Vec<Address>)| {
+                let address = list.iter().find(|at| at.is_one_place() && others.contains(at))?;
+                Some((name, other, address.to_string()))
+            };
+        let shared: Vec<_> = lists.into_iter().filter_map(shared).collect();
+        let is_empty = web.listen.is_empty() && web.tls.listen.is_empty();
+        for (name, other, address) in shared {
+            if self.sound(&[name, other]) {
+                let (name, other) = self.blamed(name, other);
+                let wrong = format!("names {address}, which is in {other} too");
+                self.unfit(name, &wrong, "give each its own address or port");
+            }
+        }
+        if is_empty && self.sound(&["listen", "tls.listen"]) {
+            self.unfit("listen", "is empty", "name at least one address with a port");
+        }
+    }
+
+    fn certificates_have_keys(&mut self) {
+        let tls = &self.settings.web.tls;
+        let (certificates, keys) = (tls.certificate_files.len(), tls.key_files.len());
+        let listens = !tls.listen.is_empty();
+        if !self.sound(&["tls.listen", "tls.certificate_files", "tls.key_files"]) {
+            return;
+        }
+        if certificates != keys {
+            let wrong = format!("names {keys}, and tls.certificate_files names {certificates}");
+            let (name, _) = self.blamed("tls.key_files", "tls.certificate_files");
+            self.unfit(name, &wrong, "name the key of each certificate, in the same order");
+        } else if listens && certificates == 0 {
+            let remedy =
+                "name files with a certificate and its key in tls.certificate_files and tls.key_files";
+            self.unfit("tls.listen", "needs a certificate", remedy);
         }
     }
 
@@ -310,6 +345,7 @@ impl<'a> Loading<'a> {
             self.settle("country_database", &path.display().to_string(), "");
             self.files.push(path);
         }
+        self.whole_paths();
         if let Some(path) = self.settings.site_directory.clone() {
             self.settle("site_directory", &whole(path).display().to_string(), "");
         }
@@ -353,6 +389,29 @@ impl<'a> Loading<'a> {
             effective: self.effective,
             effective_sites,
         })
+    }
+
+    /// Paths in lists from the root on, and certificates among the files whose changes are looked for.
+    fn whole_paths(&mut self) {
+        let web = &mut self.settings.web;
+        let texts = |list: &[Address]| list.iter().map(Address::to_string).collect::<Vec<_>>();
+        let mut found = vec![("listen", texts(&web.listen)), ("admin_listen", texts(&web.admin_listen))];
+        let lists = [
+            ("tls.certificate_files", &mut web.tls.certificate_files),
+            ("tls.key_files", &mut web.tls.key_files),
+        ];
+        for (name, list) in lists {
+            for path in list.iter_mut().filter(|path| !path.to_string_lossy().starts_with("credential:")) {
+                *path = whole(std::mem::take(path));
+            }
+            self.files.extend(list.iter().cloned());
+            found.push((name, list.iter().map(|path| path.display().to_string()).collect()));
+        }
+        for (name, list) in found {
+            if let Some(effective) = self.effective.get_mut(name) {
+                effective.text = Raw::List(list).toml();
+            }
+        }
     }
 
     /// Files in the order of reading and by line, then variables, then flags.

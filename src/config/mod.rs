@@ -5,7 +5,7 @@
 //! value and remedy; a configuration with a problem is none. This is the only room that knows TOML and names of
 //! variables; it reads the files that are named to it, never the environment or the clock.
 //!
-//! A new key is one entry in `keys.rs` and its lines in `config/headcount.toml`.
+//! A new key is one entry in `keys.rs` or `site.rs` and its lines in `config/headcount.toml`.
 
 mod credential;
 mod forms;
@@ -14,6 +14,7 @@ mod load;
 mod problem;
 mod read;
 mod shape;
+mod site;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -25,11 +26,16 @@ pub use problem::{Problem, Problems};
 
 use crate::sites::Site;
 use crate::{count, fleet, fold, guard, journal, visitor, web};
-use keys::{KEYS, SITE_KEYS};
+use keys::KEYS;
 use load::Effective;
+use site::{SITE, SITE_KEYS};
 
 /// The shipped configuration file: every key with its default and the reason for it.
 pub const SHIPPED: &str = include_str!("../../config/headcount.toml");
+
+/// The keys outside of sites that a reload takes over.
+const TAKEN_WHILE_SERVING: [&str; 4] =
+    ["site_directory", "country_database", "tls.certificate_files", "tls.key_files"];
 
 /// Where a configuration comes from.
 #[derive(Clone, Debug, Default)]
@@ -99,7 +105,7 @@ pub struct Config {
     pub sites: Vec<Site>,
     /// Where everything is kept. It may not exist yet.
     pub state_directory: PathBuf,
-    /// The files that were read, the site directory and the database of countries: a change of one asks for another [`load()`].
+    /// The files that were read, the site directory, the database of countries and certificates: a change of one asks for another [`load()`].
     pub files: Vec<PathBuf>,
     /// What is allowed and odd: a sentence each, to be logged at start.
     pub warnings: Vec<String>,
@@ -120,10 +126,7 @@ impl Config {
     /// The names of keys, outside of sites, whose values differ: they take effect at the next start.
     #[must_use]
     pub fn differs_beyond_sites(&self, other: &Config) -> Vec<&'static str> {
-        let names = KEYS
-            .iter()
-            .map(|key| key.name)
-            .filter(|name| !["site_directory", "country_database"].contains(name));
+        let names = KEYS.iter().map(|key| key.name).filter(|name| !TAKEN_WHILE_SERVING.contains(name));
         names.filter(|name| self.text(name) != other.text(name)).collect()
     }
 
@@ -142,7 +145,7 @@ impl Config {
             print_value(&mut out, name, self.effective.get(key.name));
         }
         for site in &self.effective_sites {
-            print_line(&mut out, format_args!("\n[[{}]]", keys::SITE));
+            print_line(&mut out, format_args!("\n[[{SITE}]]"));
             for key in &SITE_KEYS {
                 print_value(&mut out, key.name, site.get(key.name));
             }

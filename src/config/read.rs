@@ -10,9 +10,10 @@ use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, de};
 
-use super::keys::{KEYS, SITE, SITE_KEYS};
+use super::keys::KEYS;
 use super::problem::{Misplaced, Origin, Problem, closest, place};
 use super::shape::Raw;
+use super::site::{SITE, SITE_KEYS};
 
 /// Longer values are cut in messages.
 const SHOWN_CHARS_MAX: usize = 60;

@@ -63,7 +63,7 @@ pub(super) struct Key<T: 'static> {
 /// Takes one text.
 pub(super) type TakeText<T> = fn(&mut T, &str, &Surroundings<'_>) -> Result<(), Wrong>;
 /// Takes the entries of a list; each may be wrong.
-pub(super) type TakeList<T> = fn(&mut T, &[String]) -> Result<(), Vec<Wrong>>;
+pub(super) type TakeList<T> = fn(&mut T, &[String], &Surroundings<'_>) -> Result<(), Vec<Wrong>>;
 
 /// What a key takes, and where it goes.
 pub(super) enum Shape<T: 'static> {
@@ -80,7 +80,7 @@ impl<T> Key<T> {
     pub(super) fn take(&self, to: &mut T, raw: &Raw, around: &Surroundings<'_>) -> Result<(), Vec<Wrong>> {
         let taken = match (&self.shape, raw) {
             (_, Raw::Broken) => return Err(Vec::new()),
-            (Shape::List { take, .. }, Raw::List(list)) => return take(to, list),
+            (Shape::List { take, .. }, Raw::List(list)) => return take(to, list, around),
             (Shape::Text { take, .. }, Raw::Text(text)) => take(to, text, around),
             (Shape::Switch { put }, Raw::Switch(on)) => {
                 put(to, *on);

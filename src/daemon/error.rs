@@ -11,7 +11,7 @@ use crate::keeper::OrderError;
 use crate::salt::SaltError;
 use crate::store::StoreError;
 use crate::visitor::VisitorsError;
-use crate::web::BindError;
+use crate::web::{BindError, CertificateError};
 
 /// Why the daemon did not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +35,9 @@ pub enum DaemonError {
     /// An address cannot be had.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// A certificate cannot be shown.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     /// The journal cannot be opened.
     #[error(transparent)]
     Journal(#[from] OpenError),
@@ -89,10 +92,11 @@ fn whose(path: &Path, error: &io::Error) -> String {
 }
 
 impl DaemonError {
-    /// The exit code: 4 for damaged data, 1 for anything else.
+    /// The exit code: 3 for certificates, which are configuration, 4 for damaged data, 1 for anything else.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         let damaged = match self {
+            DaemonError::Certificate(_) => return 3,
             DaemonError::Journal(error) => !matches!(error, OpenError::Read { .. }),
             DaemonError::Store(error) | DaemonError::Fold(FoldError::Store(error)) => error.is_damage(),
             DaemonError::Salt(error) => matches!(error, SaltError::Line { .. }),

@@ -106,6 +106,7 @@ pub static WATCHED: &[Question] = &[
     ("journal", state::journal),
     ("configuration", state::configuration),
     ("connections", state::connections),
+    ("certificates", state::certificates),
     ("disk", machine::disk),
     ("clock", machine::clock),
 ];

@@ -7,6 +7,9 @@ use super::{Finding, Vitals, size};
 /// A store that has taken nothing for this long is behind, whatever the reason.
 const STORE_QUIET_SECONDS: u64 = 120;
 
+/// Milliseconds.
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+
 /// Whether beacons can be counted.
 pub(super) fn counting(vitals: &Vitals) -> Finding {
     match vitals.rooms.ready() {
@@ -91,4 +94,18 @@ pub(super) fn connections(vitals: &Vitals) -> Finding {
         ));
     }
     Finding::good(format!("{open} open of {max}"))
+}
+
+/// Whether browsers accept what TLS listeners show.
+pub(super) fn certificates(vitals: &Vitals) -> Finding {
+    let now = vitals.rooms.clock.now();
+    let warnings = vitals.rooms.certificates.warnings(now);
+    if !warnings.is_empty() {
+        return Finding::odd(warnings.join("; "));
+    }
+    let ends = vitals.rooms.certificates.terms().into_iter().map(|term| term.until).min();
+    Finding::good(match ends {
+        Some(until) => format!("the first certificate to end has {} days left", until.since(now) / DAY_MS),
+        None => "no TLS is spoken here".to_owned(),
+    })
 }

@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::fmt::Write;
 use std::io;
-use std::net::TcpListener;
 use std::sync::{Arc, PoisonError};
 
 use hyper::body::Incoming;
@@ -14,14 +13,24 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 
 use super::Rooms;
 use super::reply::{self, Refusal, Reply};
+use super::socket::{Accept, Listener};
 use crate::metrics::Family;
 
 /// Serves the admin pages on one listener for as long as the daemon lives.
 ///
 /// # Errors
 /// When the listener cannot be used.
-pub async fn serve_admin(rooms: Arc<Rooms>, listener: TcpListener) -> io::Result<()> {
-    let listener = tokio::net::TcpListener::from_std(listener)?;
+pub async fn serve_admin(rooms: Arc<Rooms>, listener: Listener) -> io::Result<()> {
+    match listener {
+        Listener::Tcp(listener) | Listener::Tls(listener, _) => {
+            accept(rooms, tokio::net::TcpListener::from_std(listener)?).await;
+        }
+        Listener::Unix(listener) => accept(rooms, tokio::net::UnixListener::from_std(listener)?).await,
+    }
+    Ok(())
+}
+
+async fn accept(rooms: Arc<Rooms>, listener: impl Accept) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             rooms.metrics.accept_errors.inc();
@@ -79,6 +88,7 @@ fn metrics(rooms: &Rooms) -> String {
     let mut page = rooms.metrics.page();
     page.push_str(&rooms.named.page(rooms, now));
     page.push_str(&maps(rooms));
+    page.push_str(&certificates(rooms));
     page.push_str(&rooms.state.kept.read().unwrap_or_else(PoisonError::into_inner));
     page.push_str(&rooms.state.fleet().0);
     page
@@ -106,6 +116,21 @@ fn maps(rooms: &Rooms) -> String {
     write!(seconds, "{}.{:03}", rooms.clock.ahead_ms() / 1_000, rooms.clock.ahead_ms() % 1_000).ok();
     clock.line(&[], seconds);
     [entries, overflowed, clock].map(Family::into_text).concat() + &process(rooms)
+}
+
+/// When certificates end; nothing where no TLS is spoken.
+fn certificates(rooms: &Rooms) -> String {
+    let terms = rooms.certificates.terms();
+    if terms.is_empty() {
+        return String::new();
+    }
+    let name = "headcount_tls_certificate_expiry_timestamp_seconds";
+    let mut expiry = Family::new(name, "gauge", "When the certificate in a file ends.");
+    for term in terms {
+        let file = term.file.display().to_string().replace(['"', '\\', '\n'], "?");
+        expiry.line(&[("file", &file)], term.until.second());
+    }
+    expiry.into_text()
 }
 
 /// What Prometheus' own names say about a process, read from /proc; lines that cannot be read are

@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,44 +11,30 @@ use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::server::graceful::GracefulShutdown;
-use socket2::{Domain, Protocol, Socket, Type};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
+use tokio_rustls::rustls::ServerConfig;
 
 use super::route::{self, Ends, Measured};
+use super::secure::{self, in_time};
+use super::socket::{Accept, Address, Listener, Raw, Stream};
+use super::strangers::Strange;
 use super::wire::{Pulse, Wire};
-use super::{Committer, Rooms, Worker};
+use super::{Committer, Rooms, Worker, proxied};
+use crate::visitor::PeerAddress;
 
-/// Connections that the system may hold for us while a turn lasts.
-const BACKLOG: i32 = 4_096;
 /// Head of a request: what browsers with many cookies send, and no more.
 const HEAD_BYTES_MAX: usize = 16 << 10;
 /// After an accept that the system refused (no file handles, say), a breath.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Clients that connected just before a stop have this long to send what they came for; whoever has not
 /// begun by then is asked to come back. A request follows its connection within a round trip.
-const LAST_REQUESTS: Duration = Duration::from_millis(100);
+pub(super) const LAST_REQUESTS: Duration = Duration::from_millis(100);
 /// How often a worker looks at what has no beacon to drive it: presence, peaks, old streams.
 const HOUSEKEEPING: Duration = Duration::from_millis(500);
-
-/// Why an address could not be listened on.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {source}{}", hint(source))]
-pub struct BindError {
-    address: SocketAddr,
-    source: io::Error,
-}
-
-fn hint(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => "; another program, or another headcount, has this port",
-        io::ErrorKind::PermissionDenied => "; ports below 1024 need a privilege: put nginx in front",
-        io::ErrorKind::AddrNotAvailable => "; this machine has no such address",
-        _ => "",
-    }
-}
 
 /// Who has the sockets that a worker listens on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,48 +49,9 @@ pub enum Keeping {
 #[derive(Debug)]
 pub struct Listeners {
     /// One for each address.
-    pub sockets: Vec<TcpListener>,
+    pub sockets: Vec<Listener>,
     /// Who has them.
     pub keeping: Keeping,
-}
-
-/// Listens on an address that nobody else has; port 0 takes a free one.
-///
-/// # Errors
-/// When the address cannot be had.
-pub fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
-    listener(address, false)
-}
-
-/// As many listeners on one address as there are workers: the system spreads connections over them.
-/// The address is taken alone first, so that a port in use is an error.
-///
-/// # Errors
-/// When the address cannot be had.
-pub fn bind_shared(address: SocketAddr, workers: usize) -> Result<Vec<TcpListener>, BindError> {
-    let refused = |source| BindError { address, source };
-    let alone = bind(address)?;
-    let address = alone.local_addr().map_err(refused)?;
-    drop(alone);
-    (0..workers).map(|_| listener(address, true)).collect()
-}
-
-fn listener(address: SocketAddr, shared: bool) -> Result<TcpListener, BindError> {
-    let open = || {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_reuse_address(true)?;
-        if shared {
-            socket.set_reuse_port(true)?;
-        }
-        if address.is_ipv6() {
-            socket.set_only_v6(true)?;
-        }
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        socket.set_nonblocking(true)?;
-        Ok(TcpListener::from(socket))
-    };
-    open().map_err(|source| BindError { address, source })
 }
 
 /// A worker: serves its listeners until `stop` says so, then finishes what is in flight.
@@ -120,17 +66,22 @@ pub async fn serve(
     stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let graceful = Arc::new(GracefulShutdown::new());
+    let inside = Arc::new(Inside {
+        rooms: Arc::clone(&rooms),
+        worker: Arc::clone(&worker),
+        measured: Measured::new(&rooms.metrics),
+    });
     let mut accepting = Vec::new();
     for listener in listeners.sockets {
-        let listener = tokio::net::TcpListener::from_std(listener)?;
         let door = Door {
-            rooms: Arc::clone(&rooms),
-            worker: Arc::clone(&worker),
-            measured: Arc::new(Measured::new(&rooms.metrics)),
+            inside: Arc::clone(&inside),
             graceful: Arc::clone(&graceful),
+            keeping: listeners.keeping,
+            stop: stop.clone(),
         };
-        accepting.push(tokio::spawn(door.open(listener, listeners.keeping, stop.clone())));
+        accepting.push(door.open(listener)?);
     }
+    drop(inside);
     let draining =
         tokio::spawn(drain(accepting, graceful, stop, Duration::from_millis(rooms.options.drain_timeout_ms)));
     commit(&rooms, &worker, &mut committer, draining).await;
@@ -138,12 +89,7 @@ pub async fn serve(
 }
 
 /// The committer: ends a turn whenever one has records, until all connections are gone.
-async fn commit(
-    rooms: &Rooms,
-    worker: &Worker,
-    committer: &mut Committer,
-    draining: tokio::task::JoinHandle<()>,
-) {
+async fn commit(rooms: &Rooms, worker: &Worker, committer: &mut Committer, draining: JoinHandle<()>) {
     let mut draining = pin!(draining);
     let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
     let (mut drained, mut failing) = (false, false);
@@ -172,7 +118,7 @@ async fn commit(
 }
 
 async fn drain(
-    accepting: Vec<tokio::task::JoinHandle<()>>,
+    accepting: Vec<JoinHandle<()>>,
     graceful: Arc<GracefulShutdown>,
     mut stop: watch::Receiver<bool>,
     deadline: Duration,
@@ -191,23 +137,44 @@ async fn drain(
     }
 }
 
-/// What a connection needs that comes in through one listener.
+/// What every connection of a worker needs.
+pub(super) struct Inside {
+    pub(super) rooms: Arc<Rooms>,
+    pub(super) worker: Arc<Worker>,
+    pub(super) measured: Measured,
+}
+
+/// One listener of a worker.
 struct Door {
-    rooms: Arc<Rooms>,
-    worker: Arc<Worker>,
-    measured: Arc<Measured>,
+    inside: Arc<Inside>,
     graceful: Arc<GracefulShutdown>,
+    keeping: Keeping,
+    stop: watch::Receiver<bool>,
 }
 
 impl Door {
+    fn open(self, listener: Listener) -> io::Result<JoinHandle<()>> {
+        Ok(match listener {
+            Listener::Tcp(listener) => {
+                let listener = tokio::net::TcpListener::from_std(listener)?;
+                tokio::spawn(self.accept(listener, Door::admit))
+            }
+            Listener::Unix(listener) => {
+                let listener = tokio::net::UnixListener::from_std(listener)?;
+                tokio::spawn(self.accept(listener, Door::admit))
+            }
+            Listener::Tls(listener, tls) => {
+                let listener = tokio::net::TcpListener::from_std(listener)?;
+                let admit = move |door: &Door, stream, peer| door.admit_tls(stream, peer, Arc::clone(&tls));
+                tokio::spawn(self.accept(listener, admit))
+            }
+        })
+    }
+
     /// Accepts until the stop, and then whoever has been waiting, unless that is left to the process that
     /// comes next.
-    async fn open(
-        self,
-        listener: tokio::net::TcpListener,
-        keeping: Keeping,
-        mut stop: watch::Receiver<bool>,
-    ) {
+    async fn accept<L: Accept>(self, listener: L, admit: impl Fn(&Door, L::Stream, PeerAddress)) {
+        let mut stop = self.stop.clone();
         let mut stopped = pin!(stop.wait_for(|stop| *stop));
         loop {
             let accepted = tokio::select! {
@@ -215,74 +182,138 @@ impl Door {
                 _ = &mut stopped => break,
             };
             match accepted {
-                Ok((stream, peer)) => self.admit(stream, peer),
+                Ok((stream, peer)) => admit(&self, stream, peer),
                 Err(error) => {
-                    self.rooms.metrics.accept_errors.inc();
+                    self.inside.rooms.metrics.accept_errors.inc();
                     tracing::debug!(%error, "a connection was not accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
-        if keeping == Keeping::Own
-            && let Ok(listener) = listener.into_std()
+        if self.keeping == Keeping::Own
+            && let Ok(listener) = listener.into_blocking()
         {
             // Asked of the system itself, since the runtime may not have heard of them yet.
-            while let Ok((stream, peer)) = listener.accept() {
-                if stream.set_nonblocking(true).is_ok()
-                    && let Ok(stream) = TcpStream::from_std(stream)
-                {
-                    self.admit(stream, peer);
-                }
+            while let Some((stream, peer)) = L::waiting(&listener) {
+                admit(&self, stream, peer);
             }
         }
     }
 
-    fn admit(&self, stream: TcpStream, peer: SocketAddr) {
-        let rooms = &self.rooms;
-        if rooms.connections.fetch_add(1, Ordering::AcqRel) >= rooms.options.connections_max {
-            rooms.connections.fetch_sub(1, Ordering::AcqRel);
-            rooms.metrics.connections_refused.inc();
+    /// A connection in the clear.
+    fn admit<S: Raw>(&self, mut stream: S, peer: PeerAddress) {
+        let Some(place) = Place::take(&self.inside.rooms) else { return };
+        let (inside, watcher) = (Arc::clone(&self.inside), self.graceful.watcher());
+        if self.inside.rooms.options.proxy_protocol_from.include(peer) {
+            let stop = self.stop.clone();
+            tokio::spawn(async move {
+                if let Some(peer) = announced(&inside.rooms, &mut stream, peer, stop).await {
+                    in_the_clear(inside, stream, peer, watcher).await;
+                }
+                drop(place);
+            });
             return;
         }
-        rooms.metrics.connections.inc();
-        let watcher = self.graceful.watcher();
-        let (rooms, worker, measured) =
-            (Arc::clone(rooms), Arc::clone(&self.worker), Arc::clone(&self.measured));
         tokio::spawn(async move {
-            connection(&rooms, &worker, &measured, stream, peer, watcher).await;
-            rooms.connections.fetch_sub(1, Ordering::AcqRel);
-            rooms.metrics.connections.dec();
+            in_the_clear(inside, stream, peer, watcher).await;
+            drop(place);
+        });
+    }
+
+    fn admit_tls(&self, stream: TcpStream, peer: PeerAddress, tls: Arc<ServerConfig>) {
+        let Some(place) = Place::take(&self.inside.rooms) else { return };
+        let (inside, watcher, stop) = (Arc::clone(&self.inside), self.graceful.watcher(), self.stop.clone());
+        tokio::spawn(async move {
+            secure::serve(inside, stream, peer, tls, stop, watcher).await;
+            drop(place);
         });
     }
 }
 
-/// One connection. It is closed when no request was finished on it for the idle timeout (the first
-/// one has less time), which bounds idle clients and slow senders of heads and bodies alike. A live
-/// stream counts as busy for as long as it can be written.
-async fn connection(
-    rooms: &Arc<Rooms>,
-    worker: &Arc<Worker>,
-    measured: &Arc<Measured>,
-    stream: TcpStream,
-    peer: SocketAddr,
-    watcher: hyper_util::server::graceful::Watcher,
-) {
-    let Ok(local) = stream.local_addr() else { return };
-    stream.set_nodelay(true).ok();
-    let pulse = Arc::new(Pulse::default());
-    let ends = Ends { peer, local, pulse: &pulse };
+/// A place among the connections, free again when it is dropped.
+struct Place(Arc<Rooms>);
+
+impl Place {
+    fn take(rooms: &Arc<Rooms>) -> Option<Place> {
+        if rooms.connections.fetch_add(1, Ordering::AcqRel) >= rooms.options.connections_max {
+            rooms.connections.fetch_sub(1, Ordering::AcqRel);
+            rooms.metrics.connections_refused.inc();
+            return None;
+        }
+        rooms.metrics.connections.inc();
+        Some(Place(Arc::clone(rooms)))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::AcqRel);
+        self.0.metrics.connections.dec();
+    }
+}
+
+/// For whom a balancer asks, if it says so in time.
+async fn announced<S: Raw>(
+    rooms: &Rooms,
+    stream: &mut S,
+    peer: PeerAddress,
+    stop: watch::Receiver<bool>,
+) -> Option<PeerAddress> {
+    let patience = Duration::from_millis(rooms.options.header_read_timeout_ms);
+    let announced = in_time(patience, stop, proxied::announced(stream, peer)).await;
+    match announced.unwrap_or(Err(Strange::ProxyLate)) {
+        Ok(peer) => Some(peer),
+        Err(strange) => {
+            rooms.strangers.note(strange, &rooms.clock);
+            None
+        }
+    }
+}
+
+async fn in_the_clear<S: Raw>(inside: Arc<Inside>, stream: S, peer: PeerAddress, watcher: Watcher) {
+    let Some(local) = stream.local() else { return };
+    let talk = Talk { inside, peer, local, is_tls: false, pulse: Arc::new(Pulse::default()) };
+    connection(&talk, stream, watcher).await;
+}
+
+/// One connection, as all of its requests see it.
+pub(super) struct Talk {
+    pub(super) inside: Arc<Inside>,
+    pub(super) peer: PeerAddress,
+    pub(super) local: Address,
+    pub(super) is_tls: bool,
+    pub(super) pulse: Arc<Pulse>,
+}
+
+impl Talk {
+    pub(super) fn ends(&self) -> Ends<'_> {
+        Ends { peer: self.peer, local: &self.local, is_tls: self.is_tls, pulse: &self.pulse }
+    }
+}
+
+/// A connection of HTTP/1.1.
+pub(super) async fn connection<S: Stream>(talk: &Talk, stream: S, watcher: Watcher) {
+    let Inside { rooms, worker, measured } = &*talk.inside;
+    let pulse = &talk.pulse;
     let service = service_fn(|request| async {
-        let reply = route::answer(rooms, worker, measured, request, ends).await;
+        let reply = route::answer(rooms, worker, measured, request, talk.ends()).await;
         pulse.beat();
         Ok::<_, Infallible>(reply)
     });
     let connection = http1::Builder::new()
-        .half_close(true)
+        .half_close(S::HALF_CLOSE)
         // Head and body leave as one piece: copying a kilobyte costs less than `writev` does.
         .writev(false)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(Wire::new(stream, Arc::clone(&pulse), Arc::clone(rooms)), service);
-    let mut served = pin!(watcher.watch(connection));
+        .serve_connection(Wire::new(stream, Arc::clone(pulse), Arc::clone(rooms)), service);
+    alarmed(watcher.watch(connection), rooms, pulse).await;
+}
+
+/// Serves until the client ends it. It is closed when no request was finished on it for the idle timeout
+/// (the first one has less time), which bounds idle clients and slow senders of heads and bodies alike. A
+/// live stream counts as busy for as long as it can be written.
+pub(super) async fn alarmed(served: impl Future, rooms: &Rooms, pulse: &Pulse) {
+    let mut served = pin!(served);
     let mut seen = 0;
     let mut alarm =
         pin!(sleep_until(Instant::now() + Duration::from_millis(rooms.options.header_read_timeout_ms)));

@@ -5,32 +5,40 @@
 //! is read only and runs on the daemon's own thread: no HTTP path changes a number but a beacon's.
 
 mod admin;
+mod certificates;
 mod hit;
 mod listen;
 mod live;
 mod passed;
+mod proxied;
 mod refusals;
 mod reply;
 mod route;
+mod secure;
 mod show;
 mod site_metrics;
+mod socket;
+mod strangers;
 mod wire;
 mod worker;
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 pub use admin::serve_admin;
+pub use certificates::{CertificateError, Certificates, Held, Term, TlsOptions, read_certificates};
 pub use hit::protocols;
-pub use listen::{BindError, Keeping, Listeners, bind, bind_shared, serve};
+pub use listen::{Keeping, Listeners, serve};
 pub use passed::{PASSED_MAX, Passed, PassedError};
+pub use proxied::Announcers;
+pub use socket::{Address, BindError, Listener, SocketFile, bind, bind_shared, bind_unix};
 pub use worker::{Committer, Worker, cuts};
 
 use self::live::Streams;
 use self::refusals::Refusals;
 use self::show::Cache;
 use self::site_metrics::Named;
+use self::strangers::Strangers;
 use crate::clock::Clock;
 use crate::count::Counts;
 use crate::guard::{Guard, Reason};
@@ -44,9 +52,15 @@ use crate::words::UnixMillis;
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Addresses of the public listener.
-    pub listen: Vec<SocketAddr>,
+    pub listen: Vec<Address>,
     /// Addresses of the admin listener.
-    pub admin_listen: Vec<SocketAddr>,
+    pub admin_listen: Vec<Address>,
+    /// Who may connect to unix sockets, as the mode of a file.
+    pub socket_mode: u32,
+    /// Peers that say first for whom they ask.
+    pub proxy_protocol_from: Announcers,
+    /// Listeners with TLS.
+    pub tls: TlsOptions,
     /// What pages are told to paste; `None` takes scheme and host of the request.
     pub public_url: Option<String>,
     /// Whether `/` shows the welcome page.
@@ -87,14 +101,18 @@ pub struct Rooms {
     pub metrics: Arc<Metrics>,
     /// What the daemon knows about itself.
     pub state: State,
+    /// What TLS listeners show.
+    pub certificates: Arc<Certificates>,
     sites: RwLock<Arc<Sites>>,
     refusals: Refusals,
     cache: Cache,
     live: Streams,
+    strangers: Strangers,
     connections: AtomicUsize,
     /// When this process began.
     started: UnixMillis,
     named: Named,
+    handshakes: AtomicUsize,
 }
 
 /// What the daemon knows about itself.
@@ -152,6 +170,7 @@ impl Rooms {
         salts: Arc<Salts>,
         metrics: Arc<Metrics>,
     ) -> Rooms {
+        let strangers = Strangers::new(&metrics);
         Rooms {
             options,
             started: clock.now(),
@@ -163,11 +182,14 @@ impl Rooms {
             salts,
             metrics,
             state: State::default(),
+            certificates: Arc::default(),
             sites: RwLock::default(),
             refusals: Refusals::default(),
             cache: Cache::default(),
             live: Streams::default(),
+            strangers,
             connections: AtomicUsize::new(0),
+            handshakes: AtomicUsize::new(0),
         }
     }
 

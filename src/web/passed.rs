@@ -6,9 +6,12 @@
 //! not read the environment; whoever calls has.
 
 use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 
 use listenfd::ListenFd;
 use socket2::SockRef;
+
+use super::socket::Listener;
 
 /// The most sockets that are taken over; more are a mistake in the unit.
 pub const PASSED_MAX: usize = 64;
@@ -18,10 +21,12 @@ const FIRST: usize = 3;
 /// The sockets that were handed down, by what they are for.
 #[derive(Debug, Default)]
 pub struct Passed {
-    /// For beacons and snippets; at least one.
-    pub public: Vec<TcpListener>,
+    /// For beacons and snippets; there is at least one here or with TLS.
+    pub public: Vec<Listener>,
+    /// The same with TLS.
+    pub tls: Vec<TcpListener>,
     /// For metrics and health.
-    pub admin: Vec<TcpListener>,
+    pub admin: Vec<Listener>,
 }
 
 /// Why a socket that was handed down cannot be served.
@@ -39,7 +44,8 @@ pub enum PassedError {
     /// It is of another kind.
     #[error(
         "file descriptor {fd} ({name}), which the service manager passed, {is}; give the .socket unit a \
-         ListenStream= with a TCP port"
+         ListenStream= with a TCP port{}",
+        if name == "tls" { "" } else { ", or with a path" }
     )]
     Kind {
         /// The descriptor's number.
@@ -52,7 +58,7 @@ pub enum PassedError {
     /// Nobody knows what it is for.
     #[error(
         "file descriptor {fd}, which the service manager passed, is called {name:?}; \
-         write FileDescriptorName=public or FileDescriptorName=admin into its .socket unit"
+         write FileDescriptorName=public or FileDescriptorName=admin into its .socket unit, or FileDescriptorName=tls"
     )]
     Name {
         /// The descriptor's number.
@@ -73,7 +79,7 @@ impl Passed {
     /// in the same order; a socket without a name is public.
     ///
     /// # Errors
-    /// When one of them is no listening TCP socket, or has a name that says nothing to us.
+    /// When one of them is no listening socket of TCP or unix streams, or has a name that says nothing to us.
     pub fn take(mut sockets: ListenFd, names: &[String]) -> Result<Option<Passed>, PassedError> {
         if sockets.len() == 0 {
             return Ok(None);
@@ -82,20 +88,39 @@ impl Passed {
         for place in 0..sockets.len().min(PASSED_MAX) {
             let fd = FIRST + place;
             let name = names.get(place).map_or("", String::as_str);
-            let to = match name {
-                // "unknown" stands for no name in the protocol.
-                "public" | "unknown" | "" => &mut passed.public,
-                "admin" => &mut passed.admin,
-                _ => return Err(PassedError::Name { fd, name: name.to_owned() }),
-            };
             let kind = |is| PassedError::Kind { fd, name: name.to_owned(), is };
-            to.push(listener(&mut sockets, place).map_err(kind)?);
+            match name {
+                // "unknown" stands for no name in the protocol.
+                "public" | "unknown" | "" => {
+                    passed.public.push(any_listener(&mut sockets, place).map_err(kind)?);
+                }
+                "admin" => passed.admin.push(any_listener(&mut sockets, place).map_err(kind)?),
+                "tls" => passed.tls.push(listener(&mut sockets, place).map_err(kind)?),
+                _ => return Err(PassedError::Name { fd, name: name.to_owned() }),
+            }
         }
-        if passed.public.is_empty() { Err(PassedError::NoPublic) } else { Ok(Some(passed)) }
+        let is_empty = passed.public.is_empty() && passed.tls.is_empty();
+        if is_empty { Err(PassedError::NoPublic) } else { Ok(Some(passed)) }
     }
 }
 
-/// The listener at a place, or in words what is there instead.
+/// The listener at a place, TCP or unix, or in words what is there instead.
+fn any_listener(sockets: &mut ListenFd, place: usize) -> Result<Listener, &'static str> {
+    match sockets.take_unix_listener(place) {
+        Ok(Some(listener)) => unix_listener(listener).map(Listener::Unix),
+        _ => listener(sockets, place).map(Listener::Tcp),
+    }
+}
+
+fn unix_listener(listener: UnixListener) -> Result<UnixListener, &'static str> {
+    if !SockRef::from(&listener).is_listener().unwrap_or(false) {
+        return Err("is a unix socket that does not listen (Accept=yes, perhaps)");
+    }
+    listener.set_nonblocking(true).map_err(|_| "cannot be set to non-blocking")?;
+    Ok(listener)
+}
+
+/// The TCP listener at a place, or in words what is there instead.
 fn listener(sockets: &mut ListenFd, place: usize) -> Result<TcpListener, &'static str> {
     let Ok(Some(listener)) = sockets.take_tcp_listener(place) else {
         return Err(kind(sockets, place));

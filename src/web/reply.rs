@@ -36,6 +36,11 @@ const FRESH_HOUR: HeaderValue = HeaderValue::from_static("public, max-age=3600")
 /// When somebody who found no room may ask again.
 const BUSY_SECONDS: u16 = 30;
 
+/// What is said in plain HTTP to who speaks it where TLS is spoken, before there is a connection of ours.
+pub(super) const PLAIN_ON_TLS: &str = "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\n\
+cache-control: no-store\r\nx-content-type-options: nosniff\r\ncontent-length: 66\r\nconnection: close\r\n\r\n\
+this port speaks https alone; write https:// in place of http://\r\n";
+
 /// One transparent pixel, `GIF89a`, 43 bytes.
 const PIXEL: &[u8; 43] =
     b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\x00\x00\x00!\xf9\x04\x01\x00\x00\x00\x00,\

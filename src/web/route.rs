@@ -3,13 +3,13 @@
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::{Method, Request, Response};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::live::{self, Body as Answer};
 use super::reply::{self, Refusal};
 use super::show::{self, Shelf};
+use super::socket::Address;
 use super::wire::Pulse;
 use super::worker::Worker;
 use super::{Rooms, hit};
@@ -33,8 +33,9 @@ enum Target<'a> {
 /// The ends of a connection.
 #[derive(Clone, Copy)]
 pub(super) struct Ends<'a> {
-    pub(super) peer: SocketAddr,
-    pub(super) local: SocketAddr,
+    pub(super) peer: PeerAddress,
+    pub(super) local: &'a Address,
+    pub(super) is_tls: bool,
     pub(super) pulse: &'a Arc<Pulse>,
 }
 
@@ -102,7 +103,7 @@ pub(super) async fn answer(
     let (head, body) = request.into_parts();
     let target = target(rooms, head.uri.path());
     let measured = measured.of(target.as_ref());
-    let peer = Peer { address: PeerAddress::Ip(ends.peer.ip()) };
+    let peer = Peer { address: ends.peer };
     let query = head.uri.query().unwrap_or("");
     let mut is_unread = !body.is_end_stream();
     let answered = match target {
@@ -130,7 +131,7 @@ pub(super) async fn answer(
                 }
             }
         }
-        Some(Target::Welcome) => show::welcome(rooms, &head.headers, ends.local),
+        Some(Target::Welcome) => show::welcome(rooms, &head.headers, ends),
         Some(Target::Asset(asset)) => Ok(reply::asset(asset)),
     };
     if is_unread {

@@ -14,6 +14,8 @@ use hyper::header::{HOST, HeaderName, IF_NONE_MATCH};
 use tokio::sync::Semaphore;
 
 use super::reply::{self, Refusal, Reply};
+use super::route::Ends;
+use super::socket::Address;
 use super::worker::Worker;
 use super::{Rooms, hit};
 use crate::beacon::{PageUrl, embedded};
@@ -293,14 +295,10 @@ pub(super) fn pairs(query: &str) -> Result<Vec<(String, String)>, Refusal> {
 }
 
 /// `/`
-pub(super) fn welcome(
-    rooms: &Rooms,
-    headers: &HeaderMap,
-    local: std::net::SocketAddr,
-) -> Result<Reply, Refusal> {
+pub(super) fn welcome(rooms: &Rooms, headers: &HeaderMap, ends: Ends<'_>) -> Result<Reply, Refusal> {
     let sites = rooms.sites();
     let placed = sites.iter().next().ok_or(Refusal::NotFound)?;
-    let (base_url, reachability) = base_url(rooms, headers, local);
+    let (base_url, reachability) = base_url(rooms, headers, ends);
     let numbers = numbers(rooms, placed, None)?;
     let language = hit::accept_language(headers);
     let view = View::of(&placed.site, None, language);
@@ -312,7 +310,7 @@ pub(super) fn welcome(
     let names: Vec<&str> = Row::ALL.iter().map(|row| row.as_str()).collect();
     let page = page::welcome(&Welcome {
         base_url: &base_url,
-        upstream: &local.to_string(),
+        upstream: &upstream(ends.local),
         reachability,
         site: &placed.site.id,
         site_count: sites.iter().count(),
@@ -329,12 +327,13 @@ pub(super) fn welcome(
 }
 
 /// Where readers find the daemon: as configured, else as this very request found it.
-fn base_url(rooms: &Rooms, headers: &HeaderMap, local: std::net::SocketAddr) -> (String, Reachability) {
+fn base_url(rooms: &Rooms, headers: &HeaderMap, ends: Ends<'_>) -> (String, Reachability) {
     let url = rooms.options.public_url.clone().unwrap_or_else(|| {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        let scheme = if text(FORWARDED_PROTO) == Some("https") { "https" } else { "http" };
+        let is_https = ends.is_tls || text(FORWARDED_PROTO) == Some("https");
+        let scheme = if is_https { "https" } else { "http" };
         let sound = |host: &&str| host.parse::<hyper::http::uri::Authority>().is_ok_and(|a| is_plain(&a));
-        let host = text(HOST).filter(sound).map_or_else(|| local.to_string(), str::to_owned);
+        let host = text(HOST).filter(sound).map_or_else(|| host(ends.local), str::to_owned);
         format!("{scheme}://{host}")
     });
     let host = url.split("://").nth(1).unwrap_or("").split('/').next().unwrap_or("");
@@ -347,6 +346,22 @@ fn base_url(rooms: &Rooms, headers: &HeaderMap, local: std::net::SocketAddr) -> 
         Reachability::Fine
     };
     (url, reachability)
+}
+
+/// What stands in for a host that the request does not name.
+fn host(local: &Address) -> String {
+    match local {
+        Address::Tcp(address) => address.to_string(),
+        Address::Unix(_) => "localhost".to_owned(),
+    }
+}
+
+/// Where nginx finds us, in its own spelling.
+fn upstream(local: &Address) -> String {
+    match local {
+        Address::Tcp(address) => address.to_string(),
+        Address::Unix(_) => format!("{local}:"),
+    }
 }
 
 /// Whether an authority is a host with a port or without: nobody's name before an `@`, and nothing

@@ -11,34 +11,35 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
-use socket2::SockRef;
-use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::io::ReadBuf;
 
-use super::Rooms;
+use super::socket::Stream;
+use super::strangers::Strange;
+use super::{Rooms, proxied};
 
 /// A live stream that could send nothing for this long, not even a heartbeat, is cut: its reader has
 /// stopped reading. Four heartbeats.
 const STALLED: Duration = Duration::from_mins(1);
 
-/// What the system may hold of a live stream that is not read, about: some twenty events. Left to itself
-/// it would let that grow to megabytes, and a reader that reads again would hear of the past first.
-const UNREAD_BYTES_MAX: usize = 16 << 10;
-
 /// What is read of a body that nobody wants before the socket closes: as large a form as is sent by mistake.
 const UNWANTED_BYTES_MAX: usize = 1 << 20;
+
+/// The first bytes of a connection are looked at: nearly every request is shorter than this.
+const FIRST_BYTES_MAX: usize = 2 << 10;
+/// The first byte of TLS, and the second (RFC 8446, section 5.1).
+const TLS: [u8; 2] = [0x16, 0x03];
 
 /// The signs of life of one connection.
 #[derive(Default)]
 pub(super) struct Pulse {
     beats: AtomicU64,
-    is_live: AtomicBool,
+    live_streams: AtomicUsize,
     is_heard_out: AtomicBool,
 }
 
@@ -55,12 +56,12 @@ impl Pulse {
 
     /// A live stream begins.
     pub(super) fn begin_live(&self) {
-        self.is_live.store(true, Ordering::Relaxed);
+        self.live_streams.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The live stream has ended.
+    /// One that began has ended.
     pub(super) fn end_live(&self) {
-        self.is_live.store(false, Ordering::Relaxed);
+        self.live_streams.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// A request was answered and its body was not read: the socket closes only once that has come.
@@ -75,44 +76,54 @@ impl Pulse {
     }
 
     fn is_live(&self) -> bool {
-        self.is_live.load(Ordering::Relaxed)
+        self.live_streams.load(Ordering::Relaxed) > 0
     }
 }
 
 /// The socket as the protocol reads and writes it.
-pub(super) struct Wire {
-    io: TokioIo<TcpStream>,
+pub(super) struct Wire<S> {
+    io: TokioIo<S>,
     pulse: Arc<Pulse>,
     rooms: Arc<Rooms>,
     /// It has carried a live stream, and what the system holds is bounded.
     is_narrow: bool,
+    /// Nothing was read yet.
+    is_fresh: bool,
     /// How much was read of what nobody wants.
     unwanted_bytes: usize,
 }
 
-impl Wire {
-    pub(super) fn new(stream: TcpStream, pulse: Arc<Pulse>, rooms: Arc<Rooms>) -> Wire {
-        Wire { io: TokioIo::new(stream), pulse, rooms, is_narrow: false, unwanted_bytes: 0 }
+impl<S: Stream> Wire<S> {
+    pub(super) fn new(stream: S, pulse: Arc<Pulse>, rooms: Arc<Rooms>) -> Wire<S> {
+        Wire { io: TokioIo::new(stream), pulse, rooms, is_narrow: false, is_fresh: true, unwanted_bytes: 0 }
     }
 
-    fn io(self: Pin<&mut Self>) -> Pin<&mut TokioIo<TcpStream>> {
+    fn io(self: Pin<&mut Self>) -> Pin<&mut TokioIo<S>> {
         Pin::new(&mut self.get_mut().io)
     }
 
-    fn narrow(&mut self) {
-        // Where the system refuses, it holds more.
-        SockRef::from(self.io.inner()).set_send_buffer_size(UNREAD_BYTES_MAX).ok();
-        self.is_narrow = true;
-    }
-
-    /// An error once the reader of a live stream has hung up. Until then the task is woken by it.
-    fn poll_hang_up(&self, context: &mut Context<'_>) -> io::Result<()> {
-        let mut byte = [0];
-        match self.io.inner().poll_peek(context, &mut ReadBuf::new(&mut byte)) {
-            Poll::Ready(Ok(0)) => Err(io::ErrorKind::ConnectionAborted.into()),
-            Poll::Ready(Err(error)) => Err(error),
-            Poll::Ready(Ok(_)) | Poll::Pending => Ok(()),
+    /// Reads the first bytes, and hangs up on a balancer that is not listed and says for whom it asks. A
+    /// client that wants TLS is told of; the protocol answers it that this is no request.
+    fn poll_first(
+        &mut self,
+        context: &mut Context<'_>,
+        cursor: &mut ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut bytes = [0; FIRST_BYTES_MAX];
+        let length = cursor.remaining().min(FIRST_BYTES_MAX);
+        let mut buffer = ReadBuf::new(&mut bytes[..length]);
+        ready!(Pin::new(self.io.inner_mut()).poll_read(context, &mut buffer))?;
+        self.is_fresh = false;
+        let bytes = buffer.filled();
+        if !proxied::is_header(bytes) {
+            if bytes.starts_with(&TLS) {
+                self.rooms.strangers.note(Strange::TlsOnPlain, &self.rooms.clock);
+            }
+            cursor.put_slice(bytes);
+            return Poll::Ready(Ok(()));
         }
+        self.rooms.strangers.note(Strange::ProxyUnlisted, &self.rooms.clock);
+        Poll::Ready(Err(io::ErrorKind::InvalidData.into()))
     }
 
     /// Reads and drops what still comes, until the client ends it or the bound is met. The connection's alarm
@@ -140,17 +151,20 @@ impl Wire {
     }
 }
 
-impl Read for Wire {
+impl<S: Stream> Read for Wire<S> {
     fn poll_read(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
+        mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.is_fresh {
+            return self.poll_first(context, &mut buffer);
+        }
         self.io().poll_read(context, buffer)
     }
 }
 
-impl Write for Wire {
+impl<S: Stream> Write for Wire<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -164,9 +178,10 @@ impl Write for Wire {
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.pulse.is_live() {
             if !self.is_narrow {
-                self.narrow();
+                self.io.inner().narrow();
+                self.is_narrow = true;
             }
-            self.poll_hang_up(context)?;
+            self.io.inner().poll_hang_up(context)?;
         }
         self.as_mut().io().poll_flush(context)
     }

@@ -7,6 +7,7 @@ use std::path::Path;
 use headcount::clock::Clock;
 use headcount::config::{Sources, load};
 use headcount::daemon::{Daemon, Host};
+use headcount::web::Address;
 use headcount::words::UnixMillis;
 use serde_json::Value;
 
@@ -56,7 +57,9 @@ impl Machine {
     }
 
     fn get(&self, path: &str, client: &str) -> Value {
-        let address = self.daemon.as_ref().unwrap().public[0];
+        let Address::Tcp(address) = self.daemon.as_ref().unwrap().public[0] else {
+            unreachable!("it listens on a port")
+        };
         get(address, path, &[("X-Forwarded-For", client)]).json()
     }
 

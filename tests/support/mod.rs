@@ -13,6 +13,8 @@ pub mod fleet;
 pub mod machine;
 /// Real servers of the shared store.
 pub mod redis;
+/// Certificates, and a client that speaks TLS.
+pub mod secure;
 /// The web server of a page that embeds the counter.
 pub mod site;
 
@@ -40,6 +42,7 @@ pub struct Daemon {
     pub directory: TempDir,
     running: Option<Running>,
     environment: Vec<(String, String)>,
+    flags: Vec<String>,
 }
 
 struct Running {
@@ -62,12 +65,17 @@ impl Daemon {
     pub fn stopped(configuration: &str) -> Daemon {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("headcount.toml"), configuration).unwrap();
-        Daemon { directory, running: None, environment: Vec::new() }
+        Daemon { directory, running: None, environment: Vec::new(), flags: Vec::new() }
     }
 
     /// A variable for this daemon and its commands.
     pub fn variable(&mut self, name: &str, value: &str) {
         self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// A flag of this daemon, beside those that every one is started with.
+    pub fn flag(&mut self, name: &str, value: &str) {
+        self.flags.extend([name.to_owned(), value.to_owned()]);
     }
 
     /// The state directory.
@@ -96,6 +104,7 @@ impl Daemon {
         assert!(self.running.is_none(), "it is running");
         let mut command =
             self.command("serve", &["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+        command.args(&self.flags);
         let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let stderr = child.stderr.take().unwrap();
@@ -259,6 +268,11 @@ impl Daemon {
         let page = self.admin_get("/metrics").text();
         let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.unwrap_or_else(|| panic!("no metric {name}")).parse().unwrap()
+    }
+
+    /// The same of something that is counted.
+    pub fn count(&self, name: &str) -> u64 {
+        self.metric(name).to_string().parse().unwrap()
     }
 }
 
