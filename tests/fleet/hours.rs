@@ -6,7 +6,7 @@ use std::path::Path;
 
 use headcount::clock::Clock;
 use headcount::config::{Sources, load};
-use headcount::daemon::Daemon;
+use headcount::daemon::{Daemon, Host};
 use headcount::words::UnixMillis;
 use serde_json::Value;
 
@@ -85,7 +85,7 @@ fn serve(directory: &Path, clock: &Clock) -> Daemon {
     let environment = vec![("HEADCOUNT_STATE_DIRECTORY".to_owned(), state)];
     let file = Some(directory.join("headcount.toml"));
     let sources = Sources { file, environment, known_languages: vec!["vi", "en"], ..Sources::default() };
-    Daemon::start(load(&sources).unwrap(), clock.clone()).unwrap()
+    Daemon::start(load(&sources).unwrap(), clock.clone(), Host::default()).unwrap()
 }
 
 fn configuration(shared: &str) -> String {
