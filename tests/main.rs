@@ -33,6 +33,9 @@ mod languages;
 /// Live streams: what is sent, when, and what ends them.
 mod live;
 
+/// What an operator of a fleet meets: connecting, permissions, TLS, dead machines, leaving, numbers of all.
+mod fleet_operator;
+
 /// New and changed sites are taken over while serving; a bad configuration changes nothing.
 mod reload;
 

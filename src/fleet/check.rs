@@ -461,7 +461,7 @@ fn remedy(error: &CallError, access: &Access) -> Option<String> {
             let other = if access.address.tls { "no TLS (redis://)" } else { "TLS (rediss://)" };
             return Some(format!("it hangs, a firewall swallows what is sent, or it speaks {other}"));
         }
-        CallError::File { .. } => {
+        CallError::File { why, .. } if why.contains("denied") => {
             return Some("the user that headcount runs as must be able to read it".to_owned());
         }
         _ => return None,

@@ -265,8 +265,15 @@ impl Access {
     }
 
     fn certificates(&self) -> Result<TlsCertificates, CallError> {
-        let read = |path: &PathBuf| fs::read(path).map_err(|source| CallError::file(path, &source));
-        Ok(TlsCertificates { client_tls: None, root_cert: self.ca_file.as_ref().map(read).transpose()? })
+        let Some(path) = &self.ca_file else {
+            return Ok(TlsCertificates { client_tls: None, root_cert: None });
+        };
+        let bytes = fs::read(path).map_err(|source| CallError::file(path, &source))?;
+        if memchr::memmem::find(&bytes, b"-----BEGIN CERTIFICATE-----").is_none() {
+            let why = "it holds no certificate (PEM)".to_owned();
+            return Err(CallError::File { path: path.display().to_string(), why });
+        }
+        Ok(TlsCertificates { client_tls: None, root_cert: Some(bytes) })
     }
 }
 

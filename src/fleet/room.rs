@@ -217,6 +217,14 @@ impl Room {
         if !self.options.allow_eviction {
             self.look_at_eviction().await?;
         }
+        let mut command = redis::cmd("HGET");
+        command.arg(self.keys.nodes()).arg(&self.identity.node);
+        let word = self.engine.ask(&command).await.map_err(MeetError::Away)?;
+        let word = engine::text(&word).and_then(|text| serde_json::from_str::<Word>(&text).ok());
+        if word.is_some_and(|word| word.forgotten) {
+            let node = self.identity.node.clone();
+            return Err(MeetError::Refused(FleetError::Forgotten { node }));
+        }
         self.take_lease().await?;
         self.admitted.set(true);
         Ok(())

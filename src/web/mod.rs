@@ -13,6 +13,7 @@ mod refusals;
 mod reply;
 mod route;
 mod show;
+mod site_metrics;
 mod wire;
 mod worker;
 
@@ -29,6 +30,7 @@ pub use worker::{Committer, Worker, cuts};
 use self::live::Streams;
 use self::refusals::Refusals;
 use self::show::Cache;
+use self::site_metrics::Named;
 use crate::clock::Clock;
 use crate::count::Counts;
 use crate::guard::{Guard, Reason};
@@ -63,6 +65,8 @@ pub struct Options {
     pub live_streams: usize,
     /// Live streams that one network may have open; 0 turns that limit off.
     pub live_streams_per_network: usize,
+    /// Sites that the metrics page names; the others are one line.
+    pub metrics_sites_max: usize,
 }
 
 /// The rooms that a request walks through, and what the admin page asks.
@@ -88,6 +92,9 @@ pub struct Rooms {
     cache: Cache,
     live: Streams,
     connections: AtomicUsize,
+    /// When this process began.
+    started: UnixMillis,
+    named: Named,
 }
 
 /// What the daemon knows about itself.
@@ -147,6 +154,8 @@ impl Rooms {
     ) -> Rooms {
         Rooms {
             options,
+            started: clock.now(),
+            named: Named::default(),
             clock,
             visitors,
             guard,

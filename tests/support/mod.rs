@@ -254,7 +254,7 @@ impl Daemon {
         numbers
     }
 
-    /// One line of the metrics page, such as `headcount_views_total{site="demo"}`.
+    /// One line of the metrics page, such as `headcount_period_views{site="demo",period="today"}`.
     pub fn metric(&self, name: &str) -> f64 {
         let page = self.admin_get("/metrics").text();
         let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
