@@ -1,7 +1,9 @@
 //! Many machines, one number: one contract over every kind of shared store, its faults, and chaos.
 
+mod chaos;
 mod faults;
 mod hours;
+mod merge;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;

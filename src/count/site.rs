@@ -10,7 +10,7 @@ use super::presence::{Change, Spot};
 use super::window::Window;
 use super::{Opened, Options};
 use crate::rows::{
-    Addition, Calendar, LocalDay, PageSlot, Pages, SharedChanges, SiteChanges, Span, timestamp,
+    Addition, Calendar, LocalDay, PageSlot, Pages, SharedChanges, SiteChanges, Span, is_higher, timestamp,
 };
 use crate::sites::{Placed, Site, SiteNumber};
 use crate::words::{Day, Figure, Numbers, PageNumbers, PagePath, Peak, SiteId, Tally, UnixMillis};
@@ -184,13 +184,13 @@ impl SiteCounts {
 
     pub(super) fn rising(&self) -> Option<(u32, UnixMillis)> {
         let live = self.live();
-        let shown = live.peak.as_ref().map_or(0, |(count, _, _)| *count);
-        live.seen.filter(|(count, _)| *count > shown)
+        let shown = live.peak.as_ref().map(|(count, at, _)| (*count, *at));
+        live.seen.filter(|seen| is_higher(*seen, shown))
     }
 
     pub(super) fn raise_peak(&self, count: u32, at: UnixMillis) {
         let mut live = self.live();
-        if count > live.peak.as_ref().map_or(0, |(highest, _, _)| *highest) {
+        if is_higher((count, at), live.peak.as_ref().map(|(count, at, _)| (*count, *at))) {
             live.peak = Some((count, at, written(at, &live.zone)));
         }
     }
@@ -397,7 +397,7 @@ impl Live {
 
     /// Notes so many online. Says whether it is more than ever before.
     fn saw(&mut self, count: u32, at: UnixMillis) -> bool {
-        let rose = count > self.seen.map_or(0, |(highest, _)| highest);
+        let rose = is_higher((count, at), self.seen);
         if rose {
             self.seen = Some((count, at));
         }

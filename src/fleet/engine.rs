@@ -26,6 +26,9 @@ use super::script::Script;
 /// A store that refuses connections is not asked for one more often.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
 
+/// A Cluster that is being mended is asked again this soon.
+const RETRY_WAIT_MS_MAX: u64 = 100;
+
 /// How to reach the shared store.
 #[derive(Clone, Debug)]
 pub struct Access {
@@ -207,7 +210,10 @@ impl Access {
             .connection_timeout(self.timeout)
             .response_timeout(self.timeout)
             .overall_response_timeout(Some(self.timeout))
-            .retries(3);
+            .retries(3)
+            // The client's own pauses are longer than an answer may take: all it could say would be that none came.
+            .min_retry_wait(10)
+            .max_retry_wait(RETRY_WAIT_MS_MAX);
         let (user, password) = self.secret()?;
         if !user.is_empty() {
             builder = builder.username(user);

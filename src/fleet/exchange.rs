@@ -12,7 +12,7 @@ use super::engine::{self, Engine};
 use super::error::CallError;
 use super::keys::Keys;
 use super::script::{MERGE, SKETCH};
-use crate::rows::{RowKey, RowValue, SharedChanges, Sketch, shown};
+use crate::rows::{RowKey, RowValue, SharedChanges, Sketch, is_higher, shown};
 use crate::store::Sequence;
 use crate::words::{Day, SiteId, UnixMillis};
 
@@ -134,12 +134,15 @@ impl Link {
         let mut messages = messages(&own.rows);
         let mut answers = 0;
         let mut base = self.from();
+        let mut after = String::new();
         while let Some(rows) = messages.next() {
             let last = messages.peek().is_none();
             // The first message of a life only asks how far the store is.
             let mark = if last && self.acked.is_some() { own.top } else { base };
             let bounds = Bounds { base, top: own.top, mark, since: self.since, now, online_from };
-            let (status, rest) = merge(caller, site, rows, &bounds).await?;
+            let name = if last { String::new() } else { format!("{}.{}.{answers}", base.0, own.top.0) };
+            let (status, rest) = merge(caller, site, rows, &bounds, [&after, &name]).await?;
+            after = name;
             match status.as_str() {
                 "OK" => {}
                 "BEHIND" => {
@@ -182,7 +185,13 @@ impl Link {
         }
         news.online = Some(u32::try_from(online).unwrap_or(u32::MAX));
         self.acked = Some(Sequence(held));
-        self.since = since;
+        if since < self.since {
+            // It lost what others told: what they tell again may be numbered below what was seen.
+            news.lost = true;
+            self.begin_anew(held);
+        } else {
+            self.since = since;
+        }
         Ok(more == 1)
     }
 
@@ -196,7 +205,7 @@ impl Link {
         if row == RowKey::Peak {
             let (Some(count), Some(at)) = (sum.first(), sum.get(1)) else { return };
             let peak = (u32::try_from(*count).unwrap_or(u32::MAX), UnixMillis(*at));
-            if news.changes.peak.is_none_or(|known| peak.0 > known.0) {
+            if is_higher(peak, news.changes.peak) {
                 news.changes.peak = Some(peak);
             }
             return;
@@ -380,6 +389,7 @@ async fn merge(
     site: &SiteId,
     rows: &[RowValue],
     bounds: &Bounds,
+    [after, name]: [&str; 2],
 ) -> Result<(String, Vec<Value>), CallError> {
     let (keys, node) = (caller.keys, caller.node);
     let mut days: Vec<Day> = rows.iter().filter_map(|row| row.row.detail_of()).collect();
@@ -407,6 +417,7 @@ async fn merge(
         caller.details_seconds,
     ];
     let mut arguments: Vec<Vec<u8>> = numbers.map(|number| number.to_string().into_bytes()).to_vec();
+    arguments.extend([after.into(), name.into()]);
     for RowValue { row, values } in rows {
         let pair = row.detail_of().and_then(|day| days.binary_search(&day).ok()).map_or(0, |at| at + 1);
         let values: Vec<String> = values.iter().map(u64::to_string).collect();

@@ -24,6 +24,7 @@ mod admission;
 mod adopt;
 mod check;
 mod command;
+mod doubt;
 mod engine;
 mod error;
 mod exchange;
@@ -361,6 +362,8 @@ impl Fleet {
 
     /// Tells of everybody who is here, after the store was away or forgot; from then on it is asked again.
     pub fn tell_presence(&self, site: SiteId, settled: Sequence, touches: Vec<Touched>) {
+        // What is folded from here on is asked behind this, so nobody falls in between.
+        self.status.set_back(&site);
         self.orders.send(Order::Touch(Question { site, settled, touches, answer: None })).ok();
     }
 

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{LocalSet, spawn_local};
 
 use super::admission;
+use super::doubt::Doubt;
 use super::engine::{self, Engine};
 use super::error::CallError;
 use super::exchange::{Caller, Exchanged, Link, Own, minutes_from, others_values, own_values};
@@ -82,6 +83,8 @@ struct Slot {
     quiet: u32,
     /// What the store must hold as settled, if it forgot nothing.
     settled: Option<u64>,
+    /// Visits that may be open elsewhere.
+    doubt: Doubt,
 }
 
 impl Begin {
@@ -318,11 +321,14 @@ impl Room {
         let begun = Instant::now();
         let told = self.tell(&site, settled, &touches, expected).await;
         let told = self.noted("touch", begun, told);
-        if told.is_ok()
+        if let Ok((opened, forgot)) = &told
             && let Some(slot) = self.links.borrow_mut().get_mut(&site)
         {
             slot.settled = Some(settled.0);
             slot.next = Instant::now();
+            let lost = if *forgot { slot.doubt.begin(slot.next) } else { 0 };
+            let opened = opened.iter().filter(|opened| **opened).count();
+            self.status.add_alone(lost + slot.doubt.take(opened, slot.next));
         }
         match (answer, told) {
             (Some(answer), told) => {
@@ -335,8 +341,8 @@ impl Room {
                     self.write(Letter::TellPresence(site));
                 }
             }
-            (None, Ok(_)) => self.status.set_back(&site),
-            (None, Err(_)) => {}
+            (None, Ok(_)) => {}
+            (None, Err(_)) => self.status.set_away(&site),
         }
     }
 
@@ -445,7 +451,13 @@ impl Room {
             if !links.contains_key(site) {
                 let others = self.home.borrow().as_ref().map(|home| home.store.others(site));
                 let Some(Ok(others)) = others else { continue };
-                let slot = Slot { link: Some(Link::new(others)), next: now, quiet: 0, settled: None };
+                let slot = Slot {
+                    link: Some(Link::new(others)),
+                    next: now,
+                    quiet: 0,
+                    settled: None,
+                    doubt: Doubt::default(),
+                };
                 links.insert(site.clone(), slot);
             }
             let Some(slot) = links.get_mut(site) else { continue };
@@ -541,6 +553,13 @@ impl Room {
                     tracing::warn!(site = %site, "the shared store lost what it had acknowledged; it is sent again");
                     self.status.add_lost();
                     self.write(Letter::TellPresence(site.clone()));
+                }
+                if let Some(slot) = self.links.borrow_mut().get_mut(site) {
+                    if news.lost {
+                        self.status.add_alone(slot.doubt.begin(Instant::now()));
+                    } else {
+                        slot.doubt.end();
+                    }
                 }
                 self.status.add_rows(news.sent);
                 let brought = !news.changes.is_empty() || !news.visitors.is_empty() || news.sent > 0;

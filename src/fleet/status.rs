@@ -302,7 +302,7 @@ impl Status {
             ),
             (
                 "headcount_fleet_visits_alone_total",
-                "Visits that this node decided alone, because the shared store did not answer.",
+                "Visits that this node decided alone, because the shared store did not answer or had lost who is here.",
                 count(&self.alone),
             ),
             (

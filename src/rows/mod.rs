@@ -112,8 +112,15 @@ impl SiteChanges {
 
     /// Keeps the higher of two peaks; nobody at all is none.
     pub fn raise_peak(&mut self, count: u32, at: UnixMillis) {
-        if count > self.peak.map_or(0, |(highest, _)| highest) {
+        if is_higher((count, at), self.peak) {
             self.peak = Some((count, at));
         }
     }
+}
+
+/// Whether a number online is a new peak. Of two equal ones the earlier counts, so that machines that share a
+/// count come to show the same.
+#[must_use]
+pub fn is_higher((count, at): (u32, UnixMillis), known: Option<(u32, UnixMillis)>) -> bool {
+    known.map_or(count > 0, |(highest, then)| count > highest || count == highest && at < then)
 }

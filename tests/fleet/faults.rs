@@ -312,26 +312,9 @@ fn slots_that_move_under_load_lose_nothing() {
     let mut scene = Scene::begin(Store::cluster());
     let from = scene.store.primary("vks");
     let to = scene.store.primary("ny");
-    let [from, to] = [from, to].map(|n| &scene.store.servers[n]);
-    let [from_id, to_id] = [from, to].map(|server| server.ask::<String>(&["CLUSTER", "MYID"]).unwrap());
-    let slot = from.ask::<u16>(&["CLUSTER", "KEYSLOT", "{vks}"]).unwrap().to_string();
-    to.tell(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &from_id]);
-    from.tell(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &to_id]);
-    let keys: Vec<String> = from.ask(&["CLUSTER", "GETKEYSINSLOT", &slot, "1000"]).unwrap();
-    assert!(keys.len() > 5, "{keys:?}");
-    for key in &keys {
-        // With half of the keys here and half there scripts are told to try again later.
-        from.tell(&["MIGRATE", "127.0.0.1", &to.port.to_string(), key, "0", "5000"]);
-        scene.load.views(&scene.fleet, 5);
-    }
-    loop {
-        let rest: Vec<String> = from.ask(&["CLUSTER", "GETKEYSINSLOT", &slot, "1000"]).unwrap();
-        let Some(key) = rest.first() else { break };
-        from.tell(&["MIGRATE", "127.0.0.1", &to.port.to_string(), key, "0", "5000"]);
-    }
-    for server in [to, from] {
-        server.tell(&["CLUSTER", "SETSLOT", &slot, "NODE", &to_id]);
-    }
+    let slot: u16 = scene.store.servers[from].ask(&["CLUSTER", "KEYSLOT", "{vks}"]).unwrap();
+    let Scene { store, fleet, load } = &mut scene;
+    store.move_slot(slot, from, to, || load.views(fleet, 5));
     scene.recovers();
     assert_eq!(scene.fleet.sum("headcount_fleet_losses_total"), 0);
 }

@@ -268,6 +268,25 @@ impl Store {
         wait_for(|| self.servers.iter().position(|server| server.is_running() && holds(server).is_some()))
     }
 
+    /// Moves a slot of a Cluster key by key, with something done between two keys.
+    pub fn move_slot(&self, slot: u16, from: usize, to: usize, mut between: impl FnMut()) {
+        let [from, to] = [from, to].map(|n| &self.servers[n]);
+        let [from_id, to_id] = [from, to].map(|server| server.ask::<String>(&["CLUSTER", "MYID"]).unwrap());
+        let slot = slot.to_string();
+        to.tell(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &from_id]);
+        from.tell(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &to_id]);
+        loop {
+            let keys: Vec<String> = from.ask(&["CLUSTER", "GETKEYSINSLOT", &slot, "1"]).unwrap();
+            let Some(key) = keys.first() else { break };
+            // With half of the keys here and half there scripts are told to try again later.
+            from.tell(&["MIGRATE", "127.0.0.1", &to.port.to_string(), key, "0", "5000"]);
+            between();
+        }
+        for server in [to, from] {
+            server.tell(&["CLUSTER", "SETSLOT", &slot, "NODE", &to_id]);
+        }
+    }
+
     /// A replica of one that runs as a primary.
     pub fn replica_of(&self, primary: usize) -> usize {
         let port = self.servers[primary].port.to_string();

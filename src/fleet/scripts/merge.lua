@@ -1,6 +1,6 @@
 -- merge.lua: one node's values of one site go in, what others changed comes out.
 --
--- KEYS  1 meta (hash: version, minutes)     what the site's changes are numbered by; "removed" ends the site
+-- KEYS  1 meta (hash: version, minutes, epoch)  what the site's changes are numbered by; "removed" ends the site
 --       2 sums (hash: row -> values)        the sum over all nodes
 --       3 own (hash: row -> values, #...)   what this node sent, and up to which of its sequences; "#forgotten"
 --                                           stands for a node that may not send any more
@@ -15,10 +15,16 @@
 --       6 minutes   minute rows before this one are dropped
 --       7 online    whoever was here at this moment or later is online
 --       8 details   seconds that a day's details live after their last change
---       9.. triples: pair (0 the site, 1 the first pair of details, ...), row, values
+--       9 after     the name of the message that this one continues; empty for the first
+--       10 name     the name of this message, if another continues it; else empty
+--       11.. triples: pair (0 the site, 1 the first pair of details, ...), row, values
 --
 -- Values are whole numbers in a row, and each only grows: a lower one is old and changes nothing, so a
 -- message may be lost, doubled or late. A row that begins with "^" is a maximum instead of a sum.
+-- One exchange may need several messages. Only the last completes the sequence, so each says which one it
+-- continues: a store that lost that one in between says so.
+-- Sums, and what of them is known to be a node's own, belong together by the epoch that began with the sums.
+-- Where one of them is gone, all is sent anew.
 -- Everything is checked before the first write, for a script that fails keeps what it wrote.
 
 local SETS = { [4] = true, [5] = true, [6] = true }
@@ -34,12 +40,21 @@ local base, top, mark = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local since, limit, minutes = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 
 -- An operator's word is final, and lies where the values lie, so that no failover parts them.
-local about = redis.call('HMGET', meta, 'version', 'removed')
+local about = redis.call('HMGET', meta, 'version', 'removed', 'epoch')
 if about[2] then return { 'REMOVED' } end
-local known = redis.call('HMGET', own, '#sequence', '#forgotten')
+local known = redis.call('HMGET', own, '#sequence', '#forgotten', '#message', '#epoch')
 if known[2] then return { 'FORGOTTEN' } end
-local held = tonumber(known[1] or 0)
-if held < base then return { 'BEHIND', held } end
+local held, epoch = tonumber(known[1] or 0), about[3]
+if epoch and redis.call('EXISTS', sums, changed) < 2 or not epoch and redis.call('EXISTS', sums) == 1 then
+  redis.call('HDEL', meta, 'epoch')
+  redis.call('DEL', sums)
+  epoch = false
+end
+if known[4] and known[4] ~= epoch then
+  redis.call('DEL', own)
+  return { 'BEHIND', 0 }
+end
+if held < base or ARGV[9] ~= '' and ARGV[9] ~= known[3] then return { 'BEHIND', held } end
 if held > top then return { 'AHEAD', held } end
 
 local function split(text)
@@ -93,7 +108,7 @@ end
 
 -- What this message brings, by pair of hashes.
 local pairs_of = {}
-for place = 9, #ARGV, 3 do
+for place = 11, #ARGV, 3 do
   local pair, row = tonumber(ARGV[place]), ARGV[place + 1]
   local minute = tonumber(string.match(row, '^m:(%d+)$') or minutes)
   if minute >= minutes then
@@ -115,7 +130,9 @@ for pair, message in pairs(pairs_of) do
     local mine, is, sum = split(was[place]), split(message.values[place]), split(all[place])
     local grew
     if string.sub(row, 1, 1) == '^' then
-      grew = is[1] > (sum[1] or 0)
+      -- Of two equal ones the earlier, so that all nodes come to show the same.
+      local most = sum[1] or 0
+      grew = is[1] > most or is[1] == most and most > 0 and (is[2] or 0) < (sum[2] or 0)
       if grew then mine, sum = is, is end
     else
       grew = grow(mine, is, sum)
@@ -134,6 +151,11 @@ for pair, message in pairs(pairs_of) do
     redis.call('HSET', own_key, unpack(to_own))
     redis.call('HSET', sums_key, unpack(to_sums))
     if pair == 0 then
+      if not epoch then
+        epoch = string.format('%.0f', version)
+        redis.call('HSET', meta, 'epoch', epoch)
+      end
+      if not known[4] then redis.call('HSET', own, '#epoch', epoch) end
       redis.call('ZADD', changed, unpack(to_changed))
       redis.call('HSET', meta, 'version', string.format('%.0f', version))
       newest = version
@@ -142,6 +164,11 @@ for pair, message in pairs(pairs_of) do
       redis.call('EXPIRE', sums_key, ARGV[8])
     end
   end
+end
+if ARGV[10] ~= '' then
+  redis.call('HSET', own, '#message', ARGV[10])
+elseif known[3] then
+  redis.call('HDEL', own, '#message')
 end
 if mark > held then redis.call('HSET', own, '#sequence', string.format('%.0f', mark)) end
 if tonumber(redis.call('HGET', meta, 'minutes') or 0) < minutes then drop_minutes(sums, 'minutes', true) end
