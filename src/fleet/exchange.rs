@@ -55,6 +55,8 @@ pub(super) struct Link {
     sketched: Sequence,
     /// Views and visits that others had once and the store does not hold now.
     missing: (u64, u64),
+    /// What an exchange brought that failed before its end.
+    untold: News,
 }
 
 /// What an exchange brought.
@@ -128,9 +130,27 @@ impl Link {
         caller: &Caller<'_>,
         site: &SiteId,
         own: &Own,
-        (now, online_from): (UnixMillis, u64),
+        moments: (UnixMillis, u64),
     ) -> Result<Exchanged, CallError> {
-        let mut news = News { site: Some(site.clone()), ..News::default() };
+        let mut news = News { site: Some(site.clone()), ..std::mem::take(&mut self.untold) };
+        let ahead = match self.exchange_into(caller, site, own, moments, &mut news).await {
+            Ok(None) => return Ok(Exchanged::Done(Box::new(news))),
+            ahead => ahead,
+        };
+        // What was learned before it failed is not told a second time by the store.
+        self.untold = news;
+        ahead.map(|held| Exchanged::Ahead(held.unwrap_or_default()))
+    }
+
+    /// The same, with what it brings put aside. Gives the sequence of a store that is ahead.
+    async fn exchange_into(
+        &mut self,
+        caller: &Caller<'_>,
+        site: &SiteId,
+        own: &Own,
+        (now, online_from): (UnixMillis, u64),
+        news: &mut News,
+    ) -> Result<Option<Sequence>, CallError> {
         let mut messages = messages(&own.rows);
         let mut answers = 0;
         let mut base = self.from();
@@ -148,26 +168,30 @@ impl Link {
                 "BEHIND" => {
                     let held = rest.first().and_then(engine::number).ok_or(CallError::Answer)?;
                     self.begin_anew(held);
-                    return Ok(Exchanged::Done(Box::new(News { lost: true, ..news })));
+                    news.lost = true;
+                    return Ok(None);
                 }
                 "AHEAD" => {
                     let held = rest.first().and_then(engine::number).ok_or(CallError::Answer)?;
-                    return Ok(Exchanged::Ahead(Sequence(held)));
+                    return Ok(Some(Sequence(held)));
                 }
                 "FORGOTTEN" => return Err(CallError::Forgotten),
                 "REMOVED" => return Err(CallError::Removed),
                 _ => return Err(CallError::Answer),
             }
             news.sent += rows.len();
-            let more = self.read(rest, &mut news)?;
+            let more = self.read(rest, news)?;
+            if news.lost {
+                return Ok(None);
+            }
             base = self.from();
             answers += 1;
             if last && more && answers < ANSWERS_MAX {
                 messages.again();
             }
         }
-        self.share_visitors(caller, site, own, &mut news).await?;
-        Ok(Exchanged::Done(Box::new(news)))
+        self.share_visitors(caller, site, own, news).await?;
+        Ok(None)
     }
 
     /// Reads an answer of the merge. Says whether others changed more than it holds.

@@ -321,6 +321,7 @@ impl Room {
         let begun = Instant::now();
         let told = self.tell(&site, settled, &touches, expected).await;
         let told = self.noted("touch", begun, told);
+        self.status.set_told(&site, &told);
         if let Ok((opened, forgot)) = &told
             && let Some(slot) = self.links.borrow_mut().get_mut(&site)
         {
@@ -545,10 +546,11 @@ impl Room {
         let online_from = self.terms(site, Sequence(0)).online_from();
         match link.exchange(&self.caller(), site, &own, (now, online_from)).await? {
             Exchanged::Done(mut news) => {
-                if let Some(online) = &mut news.online {
-                    let elsewhere = self.online_elsewhere(terms).await?;
-                    *online = online.saturating_add(u32::try_from(elsewhere).unwrap_or(u32::MAX));
-                }
+                let elsewhere = self.online_elsewhere(terms).await;
+                let add = |elsewhere: &u64, here: u32| {
+                    here.saturating_add(u32::try_from(*elsewhere).unwrap_or(u32::MAX))
+                };
+                news.online = elsewhere.as_ref().ok().zip(news.online).map(|(there, here)| add(there, here));
                 if news.lost {
                     tracing::warn!(site = %site, "the shared store lost what it had acknowledged; it is sent again");
                     self.status.add_lost();
@@ -564,7 +566,7 @@ impl Room {
                 self.status.add_rows(news.sent);
                 let brought = !news.changes.is_empty() || !news.visitors.is_empty() || news.sent > 0;
                 self.write(Letter::News(news));
-                Ok(brought)
+                elsewhere.map(|_| brought)
             }
             Exchanged::Ahead(held) => {
                 let rows = own_values(&self.caller(), site, &self.detail_days()).await?;

@@ -40,6 +40,8 @@ struct State {
     failing: Option<(UnixMillis, CallError)>,
     /// When every site was last exchanged, and how far behind its values are.
     sites: BTreeMap<SiteId, SiteState>,
+    /// Why a site's visitors could not be told.
+    untold: BTreeMap<SiteId, CallError>,
     nodes_alive: u64,
     nodes_known: u64,
     now: UnixMillis,
@@ -207,6 +209,19 @@ impl Status {
         self.away.write().unwrap_or_else(PoisonError::into_inner).remove(site);
     }
 
+    /// Whether a site's visitors could be told, and if not why.
+    pub(super) fn set_told<T>(&self, site: &SiteId, told: &Result<T, CallError>) {
+        let before = match told {
+            Ok(_) => self.state().untold.remove(site),
+            Err(error) => self.state().untold.insert(site.clone(), error.clone()),
+        };
+        if let Err(error) = told
+            && before.as_ref() != Some(error)
+        {
+            tracing::warn!(site = %site, %error, "the shared store was not told who is here; this node decides visits alone");
+        }
+    }
+
     /// What a person on duty should know.
     pub(super) fn degraded(&self, now: UnixMillis) -> Option<String> {
         let away = read(&self.away);
@@ -221,6 +236,10 @@ impl Status {
             (None, Some((site, error))) => Some(format!(
                 "site {site}: {error}; counting goes on, its footer shows the last known numbers"
             )),
+            (None, None) if !state.untold.is_empty() => state
+                .untold
+                .first_key_value()
+                .map(|(site, error)| format!("site {site}: {error}; this node decides its visits alone")),
             (None, None) if !away.is_empty() => {
                 Some(format!("{} sites decide visits alone until the shared store has caught up", away.len()))
             }

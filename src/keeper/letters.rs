@@ -33,10 +33,6 @@ impl Keeper {
     fn take_news(&mut self, news: &News) -> Result<(), OrderError> {
         let Some(site) = &news.site else { return Ok(()) };
         let now = self.rooms.clock.now();
-        if !news.rows.is_empty() {
-            let minutes_before = now.minute().saturating_sub(MINUTES_KEPT);
-            self.fold.store().put_others(site, &news.rows, minutes_before)?;
-        }
         for (day, bytes) in &news.visitors {
             if let Some(theirs) = Sketch::from_bytes(bytes) {
                 self.fold.merge_visitors(site, *day, &theirs);
@@ -48,6 +44,11 @@ impl Keeper {
         }
         if let (Some(online), Some(own)) = (news.online, counts.own_online(site.as_str(), now)) {
             counts.set_online(site.as_str(), online, own, now);
+        }
+        // Last, for it may fail; then only a start would ask for these rows again.
+        if !news.rows.is_empty() {
+            let minutes_before = now.minute().saturating_sub(MINUTES_KEPT);
+            self.fold.store().put_others(site, &news.rows, minutes_before)?;
         }
         Ok(())
     }
