@@ -62,3 +62,6 @@ mod systemd;
 
 /// Sockets handed down that cannot be served, and the other mistakes of a start by hand.
 mod handed;
+
+/// Dashboards, rules and alerts: as they are generated, and with a real Prometheus.
+mod dashboards;
