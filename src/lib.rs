@@ -21,7 +21,7 @@
 //! |---|---|---|
 //! | edge | [`cli`], [`config`], [`daemon`], [`control`], [`keeper`], [`health`] | everyone; they decide nothing about numbers |
 //! | door | [`web`] | the rooms below |
-//! | rooms | [`beacon`], [`sites`], [`visitor`], [`guard`], [`snippet`], [`page`], [`legacy`], [`dashboards`] | values in, values out |
+//! | rooms | [`beacon`], [`sites`], [`visitor`], [`guard`], [`snippet`], [`page`], [`legacy`], [`dashboards`], [`demo`] | values in, values out |
 //! | counting | [`count`], [`fold`], [`import`] | memory in the worker's turn; the fold behind it; logs of the past |
 //! | sums | [`rows`] | adds; neither memory nor store |
 //! | vaults | [`journal`], [`store`], [`salt`] | records and batches, nothing of the web |
@@ -48,6 +48,7 @@ pub mod control;
 pub mod count;
 pub mod daemon;
 pub mod dashboards;
+pub mod demo;
 pub mod details;
 pub mod fleet;
 pub mod fold;

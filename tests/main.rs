@@ -74,3 +74,6 @@ mod tls;
 
 /// Behind real web servers and balancers: their blocks of the README, unix sockets, the PROXY protocol.
 mod proxies;
+
+/// Dashboards, rules and alerts: as they are generated, and with a real Prometheus.
+mod dashboards;

@@ -28,6 +28,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("page", &["words"]),
     ("legacy", &["beacon", "rows", "words"]),
     ("dashboards", &[]),
+    ("demo", &["rows", "words"]),
     ("count", &["rows", "sites", "words"]),
     ("fleet", &["clock", "metrics", "rows", "salt", "store", "words"]),
     ("fold", &["count", "details", "journal", "rows", "store", "words"]),

@@ -181,6 +181,26 @@ impl Import {
     }
 }
 
+/// Counts a log that was never a file for a site of a stopped daemon.
+pub(super) fn count_history(
+    config: &Config,
+    site: &str,
+    log: impl io::Read + 'static,
+) -> Result<(), Failure> {
+    let key = random().map_err(|error| failed(&error))?;
+    let visitors = Visitors::new(&config.visitor, key).map_err(|error| failed(&error))?;
+    let options = Options {
+        site: Arc::new(find(config, site)?.clone()),
+        visit_window_ms: config.count.visit_window_ms,
+        everything: false,
+        overlap: false,
+        details_days: config.fold.details_days,
+    };
+    let mut counter = Counter::new(options, &visitors, Clock::system().now());
+    let log = Log::of_stream(log).map_err(|error| failed(&error))?;
+    at_desk(config, |desk| counter.count_log(log, desk, &mut |_, _| ()))
+}
+
 /// The file in which the follower of a log remembers, held for as long as it lives: two would take each other's
 /// lines.
 fn memory(config: &Config, site: &SiteId, log: &Path) -> Result<File, Failure> {

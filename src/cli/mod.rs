@@ -11,6 +11,7 @@ mod adjust;
 mod adopt;
 mod backup;
 mod check;
+mod demo;
 mod explain;
 mod export;
 mod fleet;
@@ -107,6 +108,8 @@ enum Command {
     Export(export::Export),
     /// Show on one screen what was counted of a site: days, pages, referrers, browsers and the like.
     Report(report::Report),
+    /// Start a daemon to throw away, with a day of made-up people behind it and more coming.
+    Demo(demo::Demo),
     /// Make the files that go with the program: dashboards, rules.
     #[command(subcommand)]
     Generate(generate::Generate),
@@ -171,6 +174,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Restore(restore) => restore.run(),
         Command::Export(export) => export.run(),
         Command::Report(report) => report.run(),
+        Command::Demo(demo) => demo.run(),
         Command::Generate(generate) => generate.run(),
     };
     match done {

@@ -1,0 +1,193 @@
+//! `demo`: a whole daemon to throw away, with a day behind it and readers who keep coming.
+//!
+//! It reads no configuration and no variable, and writes into a directory of its own alone: a new one below the
+//! system's temporary directory, or one that was named and is empty. So made-up people never get into real counts.
+
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder};
+use std::io::{self, Cursor, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use clap::Args;
+
+use super::import::count_history;
+use super::{Failure, failed, log};
+use crate::clock::Clock;
+use crate::config::{self, Config, LogFormat, Overrides, Sources};
+use crate::daemon::{Daemon, Host, Reload};
+use crate::demo::{self, Crowd, PLACES, Step};
+use crate::salt::random;
+use crate::snippet::Language;
+use crate::words::UnixMillis;
+
+/// What lies behind the first start.
+const DAY_MS: u64 = 86_400_000;
+/// How often the live crowd is looked at.
+const PACE: Duration = Duration::from_millis(100);
+/// A daemon on the same machine answers sooner than this, or is about to stop.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Taken when they are free: those that the README names.
+const PORTS: [u16; 2] = [8080, 8081];
+
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// The same number makes the same people.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    seed: u64,
+    /// About how many of them come in a day.
+    #[arg(long, value_name = "NUMBER", default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    people: u64,
+    /// Where to keep it, a directory that is empty or does not exist. Without it nothing is kept.
+    #[arg(long, value_name = "DIRECTORY")]
+    state_directory: Option<PathBuf>,
+    /// Take any free ports, not the usual ones.
+    #[arg(long)]
+    any_ports: bool,
+}
+
+impl Demo {
+    pub(super) fn run(&self) -> Result<(), Failure> {
+        let home = Home::make(self.state_directory.as_deref())?;
+        let [public, admin] = self.addresses().map_err(|error| failed(&error))?;
+        let config = configuration(&home.path, public, admin)?;
+        log::start(LogFormat::Auto);
+        let now = Clock::system().now();
+        let views = self.fill(&config, now)?;
+        let daemon = Daemon::start(config.clone(), Clock::system(), Host::default())?;
+        say!("A day of {views} views that nobody made, and more coming. All of it is made up.\n");
+        say!("  the counter    http://{public}/snippet/news.html?frame");
+        say!("  its page       http://{public}/");
+        say!("  its numbers    http://{public}/snippet/news.json");
+        say!("  for Prometheus http://{admin}/metrics");
+        say!("  the commands   headcount status --state-directory {}", home.path.display());
+        say!("\nCtrl-C ends it{}.", if home.is_kept { "" } else { " and leaves nothing behind" });
+        let stop = AtomicBool::new(false);
+        let reload: Reload = Box::new(move || Ok(config.clone()));
+        std::thread::scope(|scope| {
+            scope.spawn(|| keep_coming(self.crowd(now), public, &stop));
+            let ended = daemon.run(&reload);
+            stop.store(true, Ordering::Release);
+            ended
+        })?;
+        Ok(())
+    }
+
+    fn crowd(&self, from: UnixMillis) -> Crowd {
+        Crowd::new(self.seed.wrapping_add(from.0 / DAY_MS), self.people, from)
+    }
+
+    /// Counts the day before `now`, as a log of each site.
+    fn fill(&self, config: &Config, now: UnixMillis) -> Result<usize, Failure> {
+        let from = now.minus(DAY_MS);
+        let mut steps = self.crowd(from).until(now);
+        steps.retain(|step| step.at < now);
+        let mut views = 0;
+        for place in &PLACES {
+            let log = demo::log(&steps, place.site);
+            views += log.lines().count();
+            count_history(config, place.site, Cursor::new(log.into_bytes()))?;
+        }
+        Ok(views)
+    }
+
+    /// Where it listens: a port that is free now, and most likely still is in a moment.
+    fn addresses(&self) -> io::Result<[SocketAddr; 2]> {
+        let usual = PORTS.map(|port| TcpListener::bind(("127.0.0.1", port)));
+        let listeners = match usual {
+            [Ok(public), Ok(admin)] if !self.any_ports => [public, admin],
+            _ => [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?],
+        };
+        Ok([listeners[0].local_addr()?, listeners[1].local_addr()?])
+    }
+}
+
+/// The state directory of a demo.
+struct Home {
+    path: PathBuf,
+    is_kept: bool,
+}
+
+impl Home {
+    fn make(named: Option<&Path>) -> Result<Home, Failure> {
+        let refused = |path: &Path, error: &io::Error| {
+            Failure::Failed(format!("cannot make {} for the demo: {error}", path.display()))
+        };
+        if let Some(path) = named {
+            let mut directory = DirBuilder::new();
+            directory.recursive(true).mode(0o700).create(path).map_err(|error| refused(path, &error))?;
+            let mut entries = fs::read_dir(path).map_err(|error| refused(path, &error))?;
+            if entries.next().is_some() {
+                return Err(Failure::Failed(format!(
+                    "{} is not empty, and the demo never adds made-up people to what is there; name a directory \
+                     that is empty or does not exist",
+                    path.display()
+                )));
+            }
+            return Ok(Home { path: path.to_owned(), is_kept: true });
+        }
+        let chance = u64::from_le_bytes(random().map_err(|error| failed(&error))?);
+        let path = std::env::temp_dir().join(format!("headcount-demo-{chance:016x}"));
+        // Not recursive: somebody else's directory of that name is an error.
+        DirBuilder::new().mode(0o700).create(&path).map_err(|error| refused(&path, &error))?;
+        Ok(Home { path, is_kept: false })
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        if !self.is_kept
+            && let Err(error) = fs::remove_dir_all(&self.path)
+        {
+            eprintln!("headcount: {} could not be removed: {error}", self.path.display());
+        }
+    }
+}
+
+fn configuration(state: &Path, public: SocketAddr, admin: SocketAddr) -> Result<Config, Failure> {
+    let file = state.join("demo.toml");
+    let site = |site: &str| format!("[[site]]\nid = \"{site}\"\ntime_zone = \"UTC\"\n");
+    let text: String = PLACES.iter().map(|place| site(place.site)).collect();
+    fs::write(&file, text).map_err(|error| failed(&error))?;
+    let overrides = Overrides {
+        listen: vec![public.to_string()],
+        admin_listen: vec![admin.to_string()],
+        state_directory: Some(state.display().to_string()),
+        ..Overrides::default()
+    };
+    let known_languages = Language::tags().collect();
+    Ok(config::load(&Sources { file: Some(file), overrides, known_languages, ..Sources::default() })?)
+}
+
+/// Sends what people do at its time, until told to stop.
+fn keep_coming(mut crowd: Crowd, public: SocketAddr, stop: &AtomicBool) {
+    let clock = Clock::system();
+    let mut due: BTreeMap<(UnixMillis, u64), Step> = BTreeMap::new();
+    let mut number = 0;
+    while !stop.load(Ordering::Acquire) {
+        let now = clock.now();
+        for step in crowd.until(now) {
+            number += 1;
+            due.insert((step.at, number), step);
+        }
+        let later = due.split_off(&(now.plus(1), 0));
+        for step in std::mem::replace(&mut due, later).into_values() {
+            // The daemon may be stopping; then the next look ends this.
+            if let Err(error) = send(&step, public) {
+                tracing::debug!(%error, "a made-up beacon was not sent");
+            }
+        }
+        std::thread::sleep(PACE);
+    }
+}
+
+fn send(step: &Step, public: SocketAddr) -> io::Result<()> {
+    let mut stream = TcpStream::connect_timeout(&public, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(demo::beacon(step, &public.to_string()).as_bytes())?;
+    stream.read_to_end(&mut Vec::new())?;
+    Ok(())
+}
