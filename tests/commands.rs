@@ -65,7 +65,7 @@ fn help_names_every_command_and_every_argument() {
     };
     let all = help("");
     for (command, words) in [
-        ("serve", "--listen <ADDRESS:PORT>"),
+        ("serve", "--listen <ADDRESS>"),
         ("check-config", "with file, line and key"),
         ("config", "where each value came from"),
         ("sites", "last counted beacon"),
