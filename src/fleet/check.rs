@@ -71,7 +71,7 @@ const fn need(rule: &'static str, words: &'static [&'static str]) -> Need {
 }
 
 /// Everything that a user must be allowed to do.
-const NEEDS: [Need; 26] = [
+const NEEDS: [Need; 27] = [
     Need { rule: "cluster|slots", sent: Sent::ToClusters, words: &["CLUSTER", "SLOTS"] },
     Need { rule: "ping", sent: Sent::ToClusters, words: &["PING"] },
     // Only in answer to a server that moves a slot; it cannot be tried alone.
@@ -93,6 +93,7 @@ const NEEDS: [Need; 26] = [
     need("zrangebyscore", &["ZRANGEBYSCORE", "$", "0", "1"]),
     need("zremrangebyrank", &["ZREMRANGEBYRANK", "$", "0", "0"]),
     need("hset", &["HSET", "$", "f", "1"]),
+    need("exists", &["EXISTS", "$"]),
     need("expire", &["EXPIRE", "$", "60"]),
     need("hget", &["HGET", "$", "f"]),
     need("hmget", &["HMGET", "$", "f"]),

@@ -136,7 +136,7 @@ impl SiteModel {
             };
         }
         if let Some((count, at)) = changes.peak
-            && self.peak.is_none_or(|(highest, _)| count > highest)
+            && self.peak.is_none_or(|(highest, since)| count > highest || count == highest && at < since)
         {
             self.peak = Some((count, at));
         }
