@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{boards, directory, panels, text};
 
-/// What variables stand for while a query is read as PromQL.
+/// What variables stand for while a query is read as `PromQL`.
 const RATE_INTERVAL: (&str, Duration) = ("$__rate_interval", Duration::from_secs(11));
 const RANGE: (&str, Duration) = ("$__range", Duration::from_secs(13));
 

@@ -19,7 +19,7 @@ use crate::support::{Daemon, exchange, get, wait_for};
 /// A job as nobody should name one: both quotes and what a pattern takes for its own.
 const JOB: &str = r#"headcount "it's" (a+b)"#;
 /// From the first scrape to the last series that a rate needs.
-const WATCHED: Duration = Duration::from_secs(60);
+const WATCHED: Duration = Duration::from_mins(1);
 
 /// A process that ends with the test.
 struct Process(Child);
@@ -160,7 +160,10 @@ fn ask(prometheus: SocketAddr, path: &str, parameters: &[(&str, &str)]) -> Resul
 /// Whether a query has an answer with a number in it, and with the labels that its legend names.
 fn has_data(prometheus: SocketAddr, query: &str, legend: &str) -> bool {
     let data = ask(prometheus, "/api/v1/query", &[("query", query)]);
-    let data = data.unwrap_or_else(|error| panic!("{query}: {error}"));
+    let data = match data {
+        Err(starting) if starting.contains("Service Unavailable") => return false,
+        data => data.unwrap_or_else(|error| panic!("{query}: {error}")),
+    };
     let results = data["result"].as_array().unwrap();
     let labels = legend.split("{{").skip(1).filter_map(|rest| rest.split_once("}}"));
     for (label, _) in labels {

@@ -16,6 +16,8 @@ const SCRIPT: &str = include_str!("../../src/fleet/scripts/merge.lua");
 const NODES: usize = 3;
 /// Rows of a site: the total, two pages, and two of a day's details, which lie in hashes of their own.
 const ROWS: [(u32, &str); 5] = [(0, "t"), (0, "p:/a"), (0, "p:/b"), (1, "/a"), (1, "/b")];
+/// A row as it is sent: which hash and which field, and what was counted.
+type Row = ((u32, &'static str), u64);
 /// So few that most exchanges need several messages.
 const ROWS_OF_MESSAGE: usize = 2;
 
@@ -94,7 +96,7 @@ impl Node {
             chunks.push(&[]);
         }
         let name = |n: usize| format!("{base}.{top}.{n}");
-        let message = |(n, rows): (usize, &&[((u32, &str), u64)])| {
+        let message = |(n, rows): (usize, &&[Row])| {
             let is_last = n + 1 == chunks.len();
             let mark = if is_last && self.acked.is_some() { top } else { base };
             let numbers = [base, top, mark, self.since, 2, 0, 0, 1_000];
