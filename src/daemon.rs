@@ -86,7 +86,8 @@ pub fn open_kept(
         }
         Some(fleet) => {
             store.prepare_sharing()?;
-            let met = fleet.meet(&store, MEETING)?;
+            let sites: Vec<_> = config.sites.iter().map(|site| site.id.clone()).collect();
+            let met = fleet.meet(&store, &sites, MEETING)?;
             let (mut fold, folded) =
                 Fold::open_together(options, window, streams, store, decide_with(fleet))?;
             met.take_back(fold.store())?;

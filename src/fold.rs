@@ -22,7 +22,7 @@ use crate::count::{Counts, Opened};
 use crate::journal::{Journal, Reading, merge};
 use crate::rows::{Addition, DayVisitors, OpenVisits, RowChanges, SiteChanges, Sketch};
 use crate::store::{ImportBatch, Prune, Sequence, Store, StoreError};
-use crate::words::{Day, Kind, Record, SiteId, StreamId, Tally, Touch, UnixMillis};
+use crate::words::{Day, Kind, Record, SiteId, StreamId, Tally, Touch, UnixMillis, VisitorId};
 
 /// Records folded before a start hands them to the store: a bound on memory, and the most that is
 /// done again if the start is interrupted.
@@ -343,6 +343,12 @@ impl Fold {
     #[must_use]
     pub fn open_visits(&self) -> usize {
         self.state.visits.len()
+    }
+
+    /// Whether a visit of somebody seen at `at` was folded and is open.
+    #[must_use]
+    pub fn knows(&self, visitor: VisitorId, at: UnixMillis) -> bool {
+        self.state.visits.last(visitor, at).is_some_and(|last| at.since(last) <= self.visit_window_ms)
     }
 
     /// Bytes of the journal that are published and not applied.

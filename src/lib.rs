@@ -21,7 +21,7 @@
 //! |---|---|---|
 //! | edge | [`cli`], [`config`], [`daemon`], [`control`], [`keeper`], [`health`] | everyone; they decide nothing about numbers |
 //! | door | [`web`] | the rooms below |
-//! | rooms | [`beacon`], [`sites`], [`visitor`], [`guard`], [`snippet`], [`page`], [`legacy`] | values in, values out |
+//! | rooms | [`beacon`], [`sites`], [`visitor`], [`guard`], [`snippet`], [`page`], [`legacy`], [`dashboards`] | values in, values out |
 //! | counting | [`count`], [`fold`], [`import`] | memory in the worker's turn; the fold behind it; logs of the past |
 //! | sums | [`rows`] | adds; neither memory nor store |
 //! | vaults | [`journal`], [`store`], [`salt`] | records and batches, nothing of the web |
@@ -47,6 +47,7 @@ pub mod config;
 pub mod control;
 pub mod count;
 pub mod daemon;
+pub mod dashboards;
 pub mod details;
 pub mod fleet;
 pub mod fold;

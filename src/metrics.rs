@@ -16,8 +16,8 @@ use prometheus::{
 use crate::words::Kind;
 
 /// From a tenth of a millisecond, a beacon in memory, to what nobody waits for.
-const REQUEST_SECONDS: [f64; 13] =
-    [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
+const REQUEST_SECONDS: [f64; 15] =
+    [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
 /// From an idle second's fold to a store in trouble.
 const FOLD_SECONDS: [f64; 10] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 10.0];
 

@@ -60,6 +60,9 @@ mod privacy;
 /// Referrers, browsers, countries and the like: kept, exported, shown; and a state directory of the first format.
 mod report;
 
+/// Many machines that share one count through Redis: a contract, faults, chaos.
+mod fleet;
+
 /// A real systemd runs the units as they are shipped: start, restart, crash, hang, reload, mistakes.
 mod systemd;
 

@@ -27,6 +27,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("snippet", &["sites", "words"]),
     ("page", &["words"]),
     ("legacy", &["beacon", "rows", "words"]),
+    ("dashboards", &[]),
     ("count", &["rows", "sites", "words"]),
     ("fleet", &["clock", "metrics", "rows", "salt", "store", "words"]),
     ("fold", &["count", "details", "journal", "rows", "store", "words"]),

@@ -14,6 +14,7 @@ mod check;
 mod explain;
 mod export;
 mod fleet;
+mod generate;
 mod import;
 mod import_from;
 mod log;
@@ -106,6 +107,9 @@ enum Command {
     Export(export::Export),
     /// Show on one screen what was counted of a site: days, pages, referrers, browsers and the like.
     Report(report::Report),
+    /// Make the files that go with the program: dashboards, rules.
+    #[command(subcommand)]
+    Generate(generate::Generate),
 }
 
 /// Why a command ended.
@@ -167,6 +171,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Restore(restore) => restore.run(),
         Command::Export(export) => export.run(),
         Command::Report(report) => report.run(),
+        Command::Generate(generate) => generate.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -87,6 +87,7 @@ impl Settings {
                 drain_timeout_ms: 0,
                 live_streams: 0,
                 live_streams_per_network: 0,
+                metrics_sites_max: 0,
             },
             journal: journal::Options {
                 directory: PathBuf::new(),
@@ -143,7 +144,7 @@ pub(super) fn blank_site() -> Site {
 pub(super) const SITE: &str = "site";
 
 /// The keys outside of sites.
-pub(super) static KEYS: [Key<Settings>; 41] = [
+pub(super) static KEYS: [Key<Settings>; 42] = [
     Key {
         name: "listen",
         shape: Shape::List {
@@ -378,6 +379,10 @@ pub(super) static KEYS: [Key<Settings>; 41] = [
     Key {
         name: "retention.details",
         shape: Shape::Duration { range: DAY..=3_650 * DAY, put: |to, ms| to.fold.details_days = days(ms) },
+    },
+    Key {
+        name: "metrics.max_sites",
+        shape: Shape::Number { range: 1..=10_000, put: |to, n| to.web.metrics_sites_max = entries(n) },
     },
     Key {
         name: "fleet.user",

@@ -215,13 +215,20 @@ impl Counts {
     /// the very end of the visit window.
     pub fn correct(&self, ours: &[Opened], theirs: &[Opened]) {
         let mut difference: HashMap<Opened, (u64, u64)> = HashMap::new();
+        let mut decided: HashMap<SiteNumber, u64> = HashMap::new();
         for opened in ours {
             difference.entry(*opened).or_default().0 += 1;
         }
         for opened in theirs {
             difference.entry(*opened).or_default().1 += 1;
+            *decided.entry(opened.site).or_default() += 1;
         }
         let sites = self.index();
+        for (site, visits) in decided {
+            if let Some(site) = sites.site(site) {
+                site.note_visits(visits);
+            }
+        }
         for (opened, (ours, theirs)) in difference.into_iter().filter(|(_, (ours, theirs))| ours != theirs) {
             if let Some(site) = sites.site(opened.site) {
                 site.correct_visits(&opened, ours, theirs);
@@ -325,6 +332,14 @@ impl Counts {
     #[must_use]
     pub fn extent(&self, site: SiteNumber) -> Option<(usize, Option<UnixMillis>)> {
         self.index().site(site).map(|site| site.extent())
+    }
+
+    /// What this machine counted since its start, for every site that was in service in that time, by number.
+    /// Visits are as old as the last fold, which decides them. Nothing here ever falls.
+    #[must_use]
+    pub fn counted(&self) -> Vec<Tally> {
+        let counted = |site: &Option<Arc<SiteCounts>>| site.as_ref().map(|site| site.counted());
+        self.index().by_number.iter().map(|site| counted(site).unwrap_or_default()).collect()
     }
 
     /// The visitors of a day, as the fold found them.

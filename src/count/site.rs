@@ -60,6 +60,8 @@ struct Live {
     /// The highest number seen.
     seen: Option<(u32, UnixMillis)>,
     last_beacon: Option<UnixMillis>,
+    /// What this machine counted since its start; never less than before.
+    counted: Tally,
     shared_online: Option<SharedOnline>,
 }
 
@@ -111,6 +113,7 @@ impl SiteCounts {
         }
         std::mem::swap(&mut fresh.pages, &mut live.pages);
         fresh.shared_online = live.shared_online.take();
+        fresh.counted = live.counted;
         *live = fresh;
     }
 
@@ -164,6 +167,7 @@ impl SiteCounts {
             live.calendar.add(addition.day, addition.tally);
             live.window.add(addition.minute, addition.tally);
             live.total += addition.tally;
+            live.counted.views = live.counted.views.saturating_add(addition.tally.views);
             if let Some(slot) = page {
                 live.pages.add(slot, addition.tally);
             }
@@ -189,6 +193,12 @@ impl SiteCounts {
         if count > live.peak.as_ref().map_or(0, |(highest, _, _)| *highest) {
             live.peak = Some((count, at, written(at, &live.zone)));
         }
+    }
+
+    /// Notes visits that the fold has decided.
+    pub(super) fn note_visits(&self, visits: u64) {
+        let mut live = self.live();
+        live.counted.visits = live.counted.visits.saturating_add(visits);
     }
 
     pub(super) fn correct_visits(&self, opened: &Opened, ours: u64, theirs: u64) {
@@ -302,6 +312,10 @@ impl SiteCounts {
         (live.pages.len(), live.last_beacon)
     }
 
+    pub(super) fn counted(&self) -> Tally {
+        self.live().counted
+    }
+
     pub(super) fn page(&self, page: PagePath) -> PageNumbers {
         self.live().page_numbers(page)
     }
@@ -366,6 +380,7 @@ impl Live {
             peak: kept.peak.map(|(count, at)| (count, at, written(at, &zone))),
             seen: kept.peak,
             last_beacon: kept.last_beacon,
+            counted: Tally::default(),
             shared_online: None,
             zone,
         };

@@ -335,6 +335,23 @@ pub(super) async fn own_values(
     Ok(rows)
 }
 
+/// What the store holds of others, given this node's own values of a site.
+pub(super) async fn others_values(
+    caller: &Caller<'_>,
+    site: &SiteId,
+    own: &[RowValue],
+) -> Result<Vec<RowValue>, CallError> {
+    let value = caller.engine.ask(redis::cmd("HGETALL").arg(caller.keys.sums(site))).await?;
+    let own: HashMap<String, &[u64]> = own.iter().map(|row| (row.row.name(), &row.values[..])).collect();
+    let others = |(name, text): (String, String)| {
+        let row = RowKey::parse(&name).filter(|row| !matches!(row, RowKey::Peak | RowKey::Visitors(_)))?;
+        let mine = own.get(&name).copied().unwrap_or_default();
+        let less = |(n, sum): (usize, u64)| sum.saturating_sub(mine.get(n).copied().unwrap_or(0));
+        Some(RowValue { row, values: values(&text).into_iter().enumerate().map(less).collect() })
+    };
+    Ok(pairs(value).ok_or(CallError::Answer)?.into_iter().filter_map(others).collect())
+}
+
 pub(super) fn pairs(value: Value) -> Option<Vec<(String, String)>> {
     match value {
         Value::Map(pairs) => {

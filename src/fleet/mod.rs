@@ -155,8 +155,21 @@ pub enum FleetError {
 /// What a first meeting with the shared store found.
 #[derive(Debug, Default)]
 pub struct Met {
-    /// Values that the store holds of this node and the node does not.
-    pub ahead: Vec<(SiteId, Vec<RowValue>, Sequence)>,
+    /// Where the store knows more of this node than the node itself.
+    pub ahead: Vec<Ahead>,
+}
+
+/// What the shared store holds of a site, where it knows more of this node than the node itself.
+#[derive(Debug)]
+pub struct Ahead {
+    /// The site.
+    pub site: SiteId,
+    /// This node's own values.
+    pub rows: Vec<RowValue>,
+    /// What others counted: what this node kept of them is as old as the rest.
+    pub others: Vec<RowValue>,
+    /// The sequence that the store holds of this node.
+    pub held: Sequence,
 }
 
 impl Met {
@@ -166,9 +179,10 @@ impl Met {
     /// # Errors
     /// When the machine's store fails.
     pub fn take_back(self, store: &mut Store) -> Result<(), StoreError> {
-        for (site, rows, held) in self.ahead {
+        for Ahead { site, rows, others, held } in self.ahead {
             tracing::warn!(site = %site, rows = rows.len(), "the shared store knew more of this node than its own store, as after a restored backup; its values were taken back");
             store.take_back(&site, &rows, held)?;
+            store.put_others(&site, &others, 0)?;
         }
         Ok(())
     }
@@ -244,14 +258,16 @@ impl Fleet {
     }
 
     /// Meets the shared store before anything is counted: takes the lease, and asks for values that the
-    /// store holds and this machine does not. A store that is away is waited for as long as `patience`;
-    /// then counting goes on without, and it is met later.
+    /// store holds and this machine does not, of the `configured` sites and those that it has. A store that is
+    /// away is waited for as long as `patience`; then counting goes on without, and it is met later.
     ///
     /// # Errors
     /// When this node may not take part, or its own store fails.
-    pub fn meet(&self, store: &Store, patience: Duration) -> Result<Met, FleetError> {
+    pub fn meet(&self, store: &Store, configured: &[SiteId], patience: Duration) -> Result<Met, FleetError> {
         let (answer, mut answered) = oneshot::channel();
-        let sites = store.site_ids()?;
+        let mut sites = store.site_ids()?;
+        // Of a store that is new or restored these may not be among them.
+        sites.extend(configured.iter().filter(|site| !sites.contains(site)).cloned().collect::<Vec<_>>());
         self.orders.send(Order::Meet(sites, store.sequence()?, answer)).ok();
         let until = Instant::now() + patience;
         let met = loop {

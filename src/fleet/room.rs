@@ -15,12 +15,12 @@ use tokio::task::{LocalSet, spawn_local};
 use super::admission;
 use super::engine::{self, Engine};
 use super::error::CallError;
-use super::exchange::{Caller, Exchanged, Link, Own, minutes_from, own_values};
+use super::exchange::{Caller, Exchanged, Link, Own, minutes_from, others_values, own_values};
 use super::keys::Keys;
 use super::nodes::{self, Identity, LEASE_MS, NOBODY, Word, cut};
 use super::presence::{self, TOUCHES_MAX};
 use super::status::{SiteState, Status};
-use super::{FleetError, Home, Letter, MeetError, Met, Options, Order, Question, Terms, salts};
+use super::{Ahead, FleetError, Home, Letter, MeetError, Met, Options, Order, Question, Terms, salts};
 use crate::clock::Clock;
 use crate::rows::Touched;
 use crate::salt::Salts;
@@ -183,7 +183,8 @@ impl Room {
             if held > top {
                 let days = self.detail_days();
                 let rows = own_values(&caller, site, &days).await.map_err(MeetError::Away)?;
-                met.ahead.push((site.clone(), rows, held));
+                let others = others_values(&caller, site, &rows).await.map_err(MeetError::Away)?;
+                met.ahead.push(Ahead { site: site.clone(), rows, others, held });
             }
         }
         Ok(met)

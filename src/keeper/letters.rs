@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{Keeper, MINUTES_KEPT, OrderError};
 use crate::fleet::{Fleet, Letter, News, Terms};
-use crate::rows::{RowKey, RowValue, Sketch};
+use crate::rows::{RowKey, RowValue, Sketch, Touched};
 use crate::sites::Site;
 use crate::store::{Sequence, Store, StoreError};
 use crate::words::{SiteId, Tally, UnixMillis};
@@ -70,7 +70,10 @@ impl Keeper {
     fn tell_presence(&mut self, site: SiteId) {
         let Some(fleet) = &self.fleet else { return };
         let now = self.rooms.clock.now();
-        let everybody = self.rooms.counts.everybody(&site, now);
+        // A visit that the fold has not asked about yet must not be found open when it does.
+        let is_asked = |touch: &Touched| !touch.known || self.fold.knows(touch.visitor, touch.first);
+        let everybody = self.rooms.counts.everybody(&site, now).into_iter().filter(is_asked);
+        let everybody: Vec<_> = everybody.collect();
         tracing::info!(site = %site, people = everybody.len(), "the shared store is told who is here");
         fleet.tell_presence(site, self.fold.settled(), everybody);
     }

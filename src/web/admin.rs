@@ -15,7 +15,6 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use super::Rooms;
 use super::reply::{self, Refusal, Reply};
 use crate::metrics::Family;
-use crate::words::UnixMillis;
 
 /// Serves the admin pages on one listener for as long as the daemon lives.
 ///
@@ -78,43 +77,11 @@ fn readyz(rooms: &Rooms) -> Reply {
 fn metrics(rooms: &Rooms) -> String {
     let now = rooms.clock.now();
     let mut page = rooms.metrics.page();
-    page.push_str(&sites(rooms, now));
+    page.push_str(&rooms.named.page(rooms, now));
     page.push_str(&maps(rooms));
     page.push_str(&rooms.state.kept.read().unwrap_or_else(PoisonError::into_inner));
     page.push_str(&rooms.state.fleet().0);
     page
-}
-
-fn sites(rooms: &Rooms, now: UnixMillis) -> String {
-    let mut online = Family::new("headcount_visitors_online", "gauge", "People online.");
-    let mut views =
-        Family::new("headcount_views_total", "counter", "Views of all time, adjustments included.");
-    let mut visits =
-        Family::new("headcount_visits_total", "counter", "Visits of all time, adjustments included.");
-    let mut today = Family::new(
-        "headcount_visitors_today",
-        "gauge",
-        "Distinct visitors of the site's day, as of the last fold.",
-    );
-    let mut peak =
-        Family::new("headcount_visitors_online_peak", "gauge", "The highest number online so far.");
-    let mut pages = Family::new("headcount_pages", "gauge", "Pages with a row of their own.");
-    let mut last =
-        Family::new("headcount_last_beacon_timestamp_seconds", "gauge", "The last counted beacon.");
-    for placed in rooms.sites().iter() {
-        let Some(numbers) = rooms.counts.numbers(placed.number, None, now) else { continue };
-        let labels = [("site", placed.site.id.as_str())];
-        online.line(&labels, numbers.online);
-        views.line(&labels, numbers.total.views);
-        visits.line(&labels, numbers.total.visits);
-        today.line(&labels, numbers.today_visitors);
-        peak.line(&labels, numbers.peak_online.map_or(0, |peak| peak.count));
-        if let Some((count, beacon)) = rooms.counts.extent(placed.number) {
-            pages.line(&labels, count);
-            last.line(&labels, beacon.map_or(0, UnixMillis::second));
-        }
-    }
-    [online, views, visits, today, peak, pages, last].map(Family::into_text).concat()
 }
 
 fn maps(rooms: &Rooms) -> String {
@@ -138,12 +105,12 @@ fn maps(rooms: &Rooms) -> String {
     let mut seconds = String::new();
     write!(seconds, "{}.{:03}", rooms.clock.ahead_ms() / 1_000, rooms.clock.ahead_ms() % 1_000).ok();
     clock.line(&[], seconds);
-    [entries, overflowed, clock].map(Family::into_text).concat() + &process()
+    [entries, overflowed, clock].map(Family::into_text).concat() + &process(rooms)
 }
 
 /// What Prometheus' own names say about a process, read from /proc; lines that cannot be read are
 /// left out. (The crate's collector reads /proc/stat, which a sealed unit hides.)
-fn process() -> String {
+fn process(rooms: &Rooms) -> String {
     let mut text = String::new();
     let mut add = |name: &'static str, kind: &str, help: &str, value: Option<String>| {
         if let Some(value) = value {
@@ -168,6 +135,8 @@ fn process() -> String {
     let soft = limit.and_then(|line| line.split_whitespace().next()).map(str::to_owned);
     add("process_max_fds", "gauge", "The most file descriptors.", soft);
     add("process_cpu_seconds_total", "counter", "User and system time.", cpu_seconds());
+    let started = Some(rooms.started.second().to_string());
+    add("process_start_time_seconds", "gauge", "When the process began, since 1970.", started);
     text
 }
 

@@ -13,6 +13,7 @@ mod refusals;
 mod reply;
 mod route;
 mod show;
+mod site_metrics;
 mod wire;
 mod worker;
 
@@ -29,6 +30,7 @@ pub use worker::{Committer, Worker, cuts};
 use self::live::Streams;
 use self::refusals::Refusals;
 use self::show::Cache;
+use self::site_metrics::Named;
 use crate::clock::Clock;
 use crate::count::Counts;
 use crate::guard::{Guard, Reason};
@@ -63,6 +65,8 @@ pub struct Options {
     pub live_streams: usize,
     /// Live streams that one network may have open; 0 turns that limit off.
     pub live_streams_per_network: usize,
+    /// Sites that the metrics page names; the others are one line.
+    pub metrics_sites_max: usize,
 }
 
 /// The rooms that a request walks through, and what the admin page asks.
@@ -88,6 +92,9 @@ pub struct Rooms {
     cache: Cache,
     live: Streams,
     connections: AtomicUsize,
+    /// When this process began.
+    started: UnixMillis,
+    named: Named,
 }
 
 /// What the daemon knows about itself.
@@ -147,6 +154,8 @@ impl Rooms {
     ) -> Rooms {
         Rooms {
             options,
+            started: clock.now(),
+            named: Named::default(),
             clock,
             visitors,
             guard,
@@ -193,9 +202,18 @@ impl Rooms {
             Err("starting or stopping")
         } else if self.state.journal_failing.load(Ordering::Acquire) > 0 {
             Err("the journal cannot be written")
+        } else if self.lacks_salt() {
+            Err("there is no shared secret for the day yet; the shared store must be reached for it")
         } else {
             Ok(())
         }
+    }
+
+    /// In a fleet nobody is counted for whom there is no secret that all share.
+    fn lacks_salt(&self) -> bool {
+        let now = self.clock.now();
+        let lacks = |placed: &Placed| self.salts_of(placed.number, now).is_none();
+        self.counts.is_together() && self.sites().iter().any(lacks)
     }
 
     /// The secrets of the day of a site: today's, and for one visit window after midnight that of

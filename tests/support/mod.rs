@@ -5,8 +5,14 @@ pub mod client;
 
 /// A real Chromium.
 pub mod chromium;
+/// A network that can be cut.
+pub mod cut;
+/// Nodes that share one count, and readers who wander between them.
+pub mod fleet;
 /// A machine with systemd.
 pub mod machine;
+/// Real servers of the shared store.
+pub mod redis;
 /// The web server of a page that embeds the counter.
 pub mod site;
 
@@ -113,6 +119,11 @@ impl Daemon {
         });
         let (public, admin) = addresses;
         self.running = Some(Running { child, public, admin, log, reader });
+    }
+
+    /// Whether it was started and not ended.
+    pub fn is_running(&self) -> bool {
+        self.running.is_some()
     }
 
     fn running(&self) -> &Running {
@@ -243,7 +254,7 @@ impl Daemon {
         numbers
     }
 
-    /// One line of the metrics page, such as `headcount_views_total{site="demo"}`.
+    /// One line of the metrics page, such as `headcount_period_views{site="demo",period="today"}`.
     pub fn metric(&self, name: &str) -> f64 {
         let page = self.admin_get("/metrics").text();
         let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));

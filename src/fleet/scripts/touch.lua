@@ -94,10 +94,10 @@ local function stay(known, last)
   known.here = known.here or last
 end
 
-local function go(known, leave, since)
+local function go(known, leave, since, own)
   local last = known.here or known.idle
-  -- Told late: whoever was seen after it, by another node, is still there.
-  if not last or last > leave then return end
+  -- Told late: whoever was seen after it, or by another node in the same millisecond, is still there.
+  if not last or last > leave or last == leave and own ~= leave then return end
   local is_last_page = math.floor(last / 1000) * 1000 <= leave - since + SLACK
   if is_last_page then last = math.min(last, leave + GRACE - online_window) end
   if known.here then
@@ -130,7 +130,7 @@ for n, touch in ipairs(touches) do
   elseif bit.band(flags, LAST) ~= 0 then
     known.idle = later(known.idle, touch.last)
   end
-  if bit.band(flags, LEAVE) ~= 0 then go(known, touch.leave, touch.since) end
+  if bit.band(flags, LEAVE) ~= 0 then go(known, touch.leave, touch.since, touch.last) end
   answers[n] = answer
 end
 

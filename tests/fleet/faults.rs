@@ -1,0 +1,409 @@
+//! What each fault of the shared store looks like to those on duty, and that it costs nothing: counting
+//! goes on, no footer goes back, and afterwards all is exact.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::support::Daemon;
+use crate::support::client::logged;
+use crate::support::fleet::{Fleet, HASTY, Load, configuration, count, ready, until};
+use crate::support::redis::{Server, Store};
+
+/// A fleet that has counted a little, and readers.
+struct Scene {
+    store: Store,
+    fleet: Fleet,
+    load: Load,
+}
+
+impl Scene {
+    fn begin(store: Store) -> Scene {
+        let fleet = Fleet::start(&store.address, 3, &HASTY);
+        let mut load = Load::new(1, 200);
+        load.wander(&fleet, 120);
+        load.settled(&fleet);
+        Scene { store, fleet, load }
+    }
+
+    fn single() -> Scene {
+        Scene::begin(Store::single("redis"))
+    }
+
+    fn server(&mut self) -> &mut Server {
+        &mut self.store.servers[0]
+    }
+
+    /// Readers go on; every node says what is wrong, in words and in numbers, and takes part in balancing.
+    fn suffers(&mut self, kind: &str, words: &str) {
+        self.load.views(&self.fleet, 60);
+        for node in &self.fleet.nodes {
+            degraded(node, words);
+            until(Duration::ZERO, || {
+                let page = node.admin_get("/metrics").text();
+                let kind = format!("kind=\"{kind}\"");
+                let mut lines = page.lines().filter(|line| line.contains(&kind) && !line.ends_with(" 0"));
+                lines.next().map(drop).ok_or_else(|| format!("no {kind} was counted: {page}"))
+            });
+        }
+        self.load.views(&self.fleet, 60);
+    }
+
+    /// Readers go on; soon every node is ready again and shows all that was counted.
+    fn recovers(&mut self) {
+        self.load.views(&self.fleet, 60);
+        self.fleet.nodes.iter().for_each(ready);
+        self.load.settled(&self.fleet);
+        self.load.views(&self.fleet, 60);
+        self.load.settled(&self.fleet);
+    }
+}
+
+/// A node says so, and still wants to be sent readers.
+fn degraded(node: &Daemon, words: &str) {
+    until(Duration::ZERO, || {
+        let reply = node.admin_get("/readyz");
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let text = reply.text();
+        if text.starts_with("ready, degraded: ") && text.contains(words) {
+            Ok(())
+        } else {
+            Err(format!("not {words:?}, but {text}\n{}", node.log()))
+        }
+    });
+    logged(node, words);
+}
+
+#[test]
+fn a_server_that_dies_and_comes_back_empty_is_sent_everything() {
+    let mut scene = Scene::single();
+    scene.server().kill();
+    scene.suffers("connection", "no connection to the shared store");
+    assert_eq!(count(&scene.fleet.nodes[0], "headcount_fleet_up"), 0);
+    scene.server().start_again();
+    scene.recovers();
+    let node = &scene.fleet.nodes[0];
+    assert_eq!(count(node, "headcount_fleet_up"), 1);
+    assert!(count(node, "headcount_fleet_losses_total") > 0);
+    assert!(count(node, "headcount_fleet_reconnects_total") > 0);
+    assert_eq!(count(node, "headcount_fleet_missing_views"), 0);
+    assert!(node.log().contains("the shared store lost what it had acknowledged; it is sent again"));
+    assert!(node.log().contains("the shared store answers again"));
+}
+
+#[test]
+fn a_server_that_is_half_open_holds_nobody_up() {
+    let mut scene = Scene::single();
+    scene.server().signal("STOP");
+    scene.suffers("timeout", "the shared store does not answer");
+    scene.server().signal("CONT");
+    scene.recovers();
+}
+
+#[test]
+fn a_server_that_is_down_at_the_start_keeps_nobody_from_counting() {
+    let mut scene = Scene::single();
+    scene.server().kill();
+    for node in 0..3 {
+        let log = scene.fleet.nodes[node].stop();
+        assert_eq!(log.0, 0, "{}", log.1);
+        scene.fleet.nodes[node].restart();
+        scene.load.reconnect(node);
+    }
+    scene.suffers("connection", "the shared store is away; counting goes on with what this node knows");
+    scene.server().start_again();
+    scene.recovers();
+}
+
+#[test]
+fn a_node_without_a_shared_secret_answers_and_does_not_count() {
+    let mut server = Server::stopped("redis", &["--save", ""]);
+    let node = Daemon::start(&configuration(&format!("redis://127.0.0.1:{}", server.port), &HASTY));
+    let reply = node.get("/hit?s=vks&u=/", &[("X-Forwarded-For", "203.0.113.1")]).json();
+    assert_eq!((&reply["counted"], &reply["reason"]), (&false.into(), &"no_salt".into()), "{reply}");
+    let said = node.admin_get("/readyz");
+    assert_eq!(said.status, 503, "{}", said.text());
+    assert!(said.text().contains("secret"), "{}", said.text());
+    server.start_again();
+    ready(&node);
+    let reply = node.get("/hit?s=vks&u=/", &[("X-Forwarded-For", "203.0.113.1")]).json();
+    assert_eq!(reply["counted"], true, "{reply}");
+}
+
+#[test]
+fn a_read_only_replica_is_named_and_waited_out() {
+    let mut scene = Scene::single();
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    scene.server().tell(&["REPLICAOF", "127.0.0.1", &nobody]);
+    scene.suffers("read_only", "the shared store is a read-only replica");
+    scene.server().tell(&["REPLICAOF", "NO", "ONE"]);
+    scene.recovers();
+}
+
+#[test]
+fn a_full_memory_is_named_and_waited_out() {
+    let mut scene = Scene::single();
+    scene.server().tell(&["CONFIG", "SET", "maxmemory", "1"]);
+    scene.suffers("out_of_memory", "the shared store is out of memory; raise its maxmemory");
+    scene.server().tell(&["CONFIG", "SET", "maxmemory", "0"]);
+    scene.recovers();
+}
+
+#[test]
+fn a_server_that_is_loading_is_named_and_waited_out() {
+    let mut scene = Scene::single();
+    let filler: Vec<String> = (0..80).map(|n| format!("filler{n}")).collect();
+    let mut command: Vec<&str> = vec!["MSET"];
+    let value = "x".repeat(100);
+    for name in &filler {
+        command.extend([name.as_str(), &value]);
+    }
+    scene.server().tell(&command);
+    scene.server().tell(&["SAVE"]);
+    scene.server().kill();
+    // Microseconds a key: three seconds of loading.
+    scene.server().start_with(&[
+        "--key-load-delay",
+        "30000",
+        "--loading-process-events-interval-bytes",
+        "1024",
+    ]);
+    scene.suffers("loading", "the shared store is loading its data");
+    scene.recovers();
+}
+
+#[test]
+fn a_key_of_the_wrong_type_is_named_until_it_is_gone() {
+    let mut scene = Scene::single();
+    scene.server().tell(&["DEL", "hc:1:{vks}:left"]);
+    scene.server().tell(&["SET", "hc:1:{vks}:left", "something else"]);
+    scene
+        .suffers("key_type", "the key hc:1:{vks}:left of the shared store holds a string, which is not ours");
+    scene.server().tell(&["DEL", "hc:1:{vks}:left"]);
+    scene.recovers();
+    for key in ["sums", "changed", "meta"].map(|key| format!("hc:1:{{vks}}:{key}")) {
+        scene.server().tell(&["SET", &key, "something else"]);
+        scene.suffers("key_type", &format!("the key {key} of the shared store holds a string"));
+        scene.server().tell(&["DEL", &key]);
+        scene.recovers();
+    }
+}
+
+#[test]
+fn a_store_that_is_emptied_is_sent_everything() {
+    let mut scene = Scene::single();
+    for _ in 0..3 {
+        scene.server().tell(&["FLUSHALL"]);
+        scene.recovers();
+    }
+    assert!(scene.fleet.sum("headcount_fleet_losses_total") >= 3);
+}
+
+#[test]
+fn scripts_that_are_forgotten_are_sent_again() {
+    let mut scene = Scene::single();
+    for _ in 0..3 {
+        scene.server().tell(&["SCRIPT", "FLUSH"]);
+        assert_eq!(
+            {
+                scene.load.views(&scene.fleet, 60);
+                scene.load.settled(&scene.fleet)
+            },
+            0
+        );
+    }
+    assert_eq!(scene.fleet.sum("headcount_fleet_visits_alone_total"), 0);
+}
+
+#[test]
+fn a_store_that_is_restored_from_an_older_dump_is_sent_the_rest() {
+    let mut scene = Scene::single();
+    scene.server().tell(&["SAVE"]);
+    let old = fs::read(scene.server().dump()).unwrap();
+    scene.load.views(&scene.fleet, 100);
+    scene.load.settled(&scene.fleet);
+    scene.server().kill();
+    fs::write(scene.server().dump(), old).unwrap();
+    scene.load.views(&scene.fleet, 30);
+    scene.server().start_again();
+    scene.recovers();
+    assert!(scene.fleet.sum("headcount_fleet_losses_total") > 0);
+    assert_eq!(scene.fleet.sum("headcount_fleet_missing_views"), 0);
+}
+
+#[test]
+fn a_failover_that_loses_what_was_acknowledged_is_healed() {
+    let mut scene = Scene::begin(Store::cluster());
+    let primary = scene.store.primary("vks");
+    let replica = scene.store.replica_of(primary);
+    let (lost, heir) = (&scene.store.servers[primary], &scene.store.servers[replica]);
+    // The replica's link goes; what is written from here on lies in the primary alone.
+    lost.tell(&["ACL", "SETUSER", "repl", "off"]);
+    lost.tell(&["CLIENT", "KILL", "USER", "repl"]);
+    until(Duration::ZERO, || {
+        let link = heir.info("master_link_status");
+        if link.as_deref() == Some("down") { Ok(()) } else { Err(format!("the link is {link:?}")) }
+    });
+    scene.load.views(&scene.fleet, 100);
+    scene.load.settled(&scene.fleet);
+    scene.store.servers[primary].kill();
+    scene.load.views(&scene.fleet, 60);
+    assert_eq!(scene.store.primary("vks"), replica);
+    scene.recovers();
+    assert!(scene.fleet.sum("headcount_fleet_losses_total") > 0);
+    assert_eq!(scene.fleet.sum("headcount_fleet_missing_views"), 0);
+}
+
+#[test]
+fn a_failover_of_sentinels_is_followed() {
+    let mut scene = Scene::begin(Store::sentinel());
+    let primary = scene.store.primary("vks");
+    scene.store.servers[primary].kill();
+    scene.suffers("connection", "no connection to the shared store");
+    assert_ne!(scene.store.primary("vks"), primary);
+    scene.recovers();
+}
+
+#[test]
+fn a_part_of_a_cluster_that_is_down_holds_up_its_own_sites_only() {
+    let mut scene = Scene::begin(Store::cluster());
+    for server in &scene.store.servers {
+        server.tell(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]);
+    }
+    let (vks, ny) = (scene.store.primary("vks"), scene.store.primary("ny"));
+    assert_ne!(vks, ny, "the two sites lie in different slots");
+    let replica = scene.store.replica_of(ny);
+    scene.store.servers[replica].kill();
+    scene.store.servers[ny].kill();
+    scene.load.views(&scene.fleet, 60);
+    let counted = scene.load.counted(0);
+    for node in &scene.fleet.nodes {
+        until(Duration::ZERO, || {
+            let (shown, said) = (node.numbers("vks"), node.admin_get("/readyz"));
+            assert_eq!(said.status, 200, "{}", said.text());
+            if shown["total"]["views"] == counted && said.text().contains("degraded") {
+                Ok(())
+            } else {
+                Err(format!("{counted} of vks: {shown}\n{}\n{}", said.text(), node.log()))
+            }
+        });
+    }
+    scene.store.servers[ny].start_again();
+    scene.store.servers[replica].start_again();
+    scene.recovers();
+}
+
+#[test]
+fn a_cluster_that_is_down_is_named_and_waited_out() {
+    let mut scene = Scene::begin(Store::cluster());
+    let vks = scene.store.primary("vks");
+    let replica = scene.store.replica_of(vks);
+    scene.store.servers[replica].kill();
+    scene.store.servers[vks].kill();
+    scene.suffers("cluster_down", "the Cluster has no primary for this part");
+    scene.store.servers[vks].start_again();
+    scene.store.servers[replica].start_again();
+    scene.recovers();
+}
+
+#[test]
+fn slots_that_move_under_load_lose_nothing() {
+    let mut scene = Scene::begin(Store::cluster());
+    let from = scene.store.primary("vks");
+    let to = scene.store.primary("ny");
+    let [from, to] = [from, to].map(|n| &scene.store.servers[n]);
+    let [from_id, to_id] = [from, to].map(|server| server.ask::<String>(&["CLUSTER", "MYID"]).unwrap());
+    let slot = from.ask::<u16>(&["CLUSTER", "KEYSLOT", "{vks}"]).unwrap().to_string();
+    to.tell(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &from_id]);
+    from.tell(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &to_id]);
+    let keys: Vec<String> = from.ask(&["CLUSTER", "GETKEYSINSLOT", &slot, "1000"]).unwrap();
+    assert!(keys.len() > 5, "{keys:?}");
+    for key in &keys {
+        // With half of the keys here and half there scripts are told to try again later.
+        from.tell(&["MIGRATE", "127.0.0.1", &to.port.to_string(), key, "0", "5000"]);
+        scene.load.views(&scene.fleet, 5);
+    }
+    loop {
+        let rest: Vec<String> = from.ask(&["CLUSTER", "GETKEYSINSLOT", &slot, "1000"]).unwrap();
+        let Some(key) = rest.first() else { break };
+        from.tell(&["MIGRATE", "127.0.0.1", &to.port.to_string(), key, "0", "5000"]);
+    }
+    for server in [to, from] {
+        server.tell(&["CLUSTER", "SETSLOT", &slot, "NODE", &to_id]);
+    }
+    scene.recovers();
+    assert_eq!(scene.fleet.sum("headcount_fleet_losses_total"), 0);
+}
+
+#[test]
+fn a_node_restored_from_an_older_backup_takes_its_own_values_back() {
+    let mut scene = Scene::single();
+    let backup = scene.fleet.nodes[1].directory.path().join("old.db").to_str().unwrap().to_owned();
+    scene.fleet.nodes[1].print("backup", &[&backup]);
+    scene.load.views(&scene.fleet, 100);
+    scene.load.settled(&scene.fleet);
+    let (code, log) = scene.fleet.nodes[1].stop();
+    assert_eq!(code, 0, "{log}");
+    scene.fleet.nodes[1].print("restore", &[&backup]);
+    scene.fleet.nodes[1].restart();
+    scene.load.reconnect(1);
+    assert!(scene.fleet.nodes[1].log().contains("as after a restored backup; its values were taken back"));
+    scene.recovers();
+}
+
+#[test]
+fn a_copy_of_a_state_directory_is_refused() {
+    let mut scene = Scene::single();
+    let copy = Daemon::stopped(&configuration(&scene.store.address, &HASTY));
+    fs::create_dir(copy.state()).unwrap();
+    scene.fleet.nodes[0].kill();
+    scene.load.reconnect(0);
+    copy_files(&scene.fleet.nodes[0].state(), &copy.state());
+    scene.fleet.nodes[0].restart();
+    let (code, said) = copy.refuses_to_start(&[]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("another process speaks for node"), "{said}");
+    assert!(said.contains("delete the file `node` in one of them"), "{said}");
+    scene.recovers();
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            fs::create_dir(&target).unwrap();
+            copy_files(&entry.path(), &target);
+        } else if kind.is_file() {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_store_that_may_drop_totals_is_refused() {
+    for store in [Store::single("redis"), Store::cluster()] {
+        for server in &store.servers {
+            server.tell(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
+        }
+        let node = Daemon::stopped(&configuration(&store.address, &HASTY));
+        let (code, said) = node.refuses_to_start(&[]);
+        assert_eq!(code, 1, "{said}");
+        assert!(
+            said.contains("may drop totals when its memory is full (maxmemory-policy allkeys-lru)"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn a_store_of_a_later_release_is_refused() {
+    let store = Store::single("redis");
+    store.servers[0].tell(&["SET", "hc:schema", "7"]);
+    let node = Daemon::stopped(&configuration(&store.address, &HASTY));
+    let (code, said) = node.refuses_to_start(&[]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("the shared store has schema version 7"), "{said}");
+}

@@ -1,0 +1,270 @@
+//! Days that pass in seconds: three nodes with one clock set by hand, beside a machine alone that gets the
+//! same beacons. After every step all must show the same numbers, through midnights, visits that end and
+//! begin, leaves, and a node that restarts. `HEADCOUNT_FLEET_STEPS=n` makes more of them.
+
+use std::path::Path;
+
+use headcount::clock::Clock;
+use headcount::config::{Sources, load};
+use headcount::daemon::Daemon;
+use headcount::words::UnixMillis;
+use serde_json::Value;
+
+use crate::support::client::Dice;
+use crate::support::fleet::{PAGES, until};
+use crate::support::get;
+use crate::support::redis::Store;
+
+const SECOND: u64 = 1_000;
+const MINUTE: u64 = 60 * SECOND;
+const HOUR: u64 = 60 * MINUTE;
+const NODES: usize = 3;
+/// How far the clock may go at once: within and beyond the windows of 15 s, 5 and 30 minutes.
+const STEPS: [u64; 10] = [
+    2 * SECOND,
+    11 * SECOND,
+    40 * SECOND,
+    3 * MINUTE,
+    6 * MINUTE,
+    14 * MINUTE,
+    29 * MINUTE,
+    31 * MINUTE,
+    2 * HOUR,
+    5 * HOUR,
+];
+const SITES: [(&str, &str); 2] = [("vks", "Asia/Ho_Chi_Minh"), ("ny", "America/New_York")];
+/// Never silent for long: the marks that a node folded what came before.
+const MARKERS: u64 = 1_000;
+
+/// A daemon in this process.
+struct Machine {
+    directory: tempfile::TempDir,
+    daemon: Option<Daemon>,
+}
+
+impl Machine {
+    fn start(configuration: &str, clock: &Clock) -> Machine {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("headcount.toml"), configuration).unwrap();
+        let daemon = Some(serve(directory.path(), clock));
+        Machine { directory, daemon }
+    }
+
+    fn restart(&mut self, clock: &Clock) {
+        self.daemon.take().unwrap().stop().unwrap();
+        self.daemon = Some(serve(self.directory.path(), clock));
+    }
+
+    fn get(&self, path: &str, client: &str) -> Value {
+        let address = self.daemon.as_ref().unwrap().public[0];
+        get(address, path, &[("X-Forwarded-For", client)]).json()
+    }
+
+    /// A beacon that is counted as soon as there is a secret for the day.
+    fn send(&self, path: &str, client: &str) {
+        until(std::time::Duration::ZERO, || {
+            let reply = self.get(path, client);
+            match (&reply["counted"], &reply["reason"]) {
+                (Value::Bool(true), _) => Ok(()),
+                (_, Value::String(reason)) if reason == "no_salt" => Err(reply.to_string()),
+                _ => panic!("{path} of {client}: {reply}"),
+            }
+        });
+    }
+
+    fn numbers(&self, site: &str, nonce: u64) -> Value {
+        let mut numbers = self.get(&format!("/snippet/{site}.json?page=/nobody/{nonce}"), "127.0.0.1");
+        let fields = numbers.as_object_mut().unwrap();
+        fields.remove("page");
+        numbers
+    }
+}
+
+fn serve(directory: &Path, clock: &Clock) -> Daemon {
+    let state = directory.join("state").to_str().unwrap().to_owned();
+    let environment = vec![("HEADCOUNT_STATE_DIRECTORY".to_owned(), state)];
+    let file = Some(directory.join("headcount.toml"));
+    let sources = Sources { file, environment, known_languages: vec!["vi", "en"], ..Sources::default() };
+    Daemon::start(load(&sources).unwrap(), clock.clone(), headcount::daemon::Host::default()).unwrap()
+}
+
+fn configuration(shared: &str) -> String {
+    let sites = SITES.map(|(id, zone)| format!("[[site]]\nid = \"{id}\"\ntime_zone = \"{zone}\"\n")).concat();
+    format!(
+        "listen = [\"127.0.0.1:0\"]\nadmin_listen = []\nworkers = 1\nfold_interval = \"50ms\"\n{shared}\n\
+         [fleet]\nflush_interval = \"50ms\"\ntimeout = \"10s\"\nprefix = \"hours\"\n{sites}"
+    )
+}
+
+/// A fleet, and a machine alone that is its measure.
+pub(super) struct Days {
+    clock: Clock,
+    fleet: Vec<Machine>,
+    alone: Machine,
+    dice: Dice,
+    /// When every person's last beacon was, and on which page.
+    people: Vec<Option<(UnixMillis, usize)>>,
+    nonce: u64,
+}
+
+impl Days {
+    /// Everybody starts, two days from now, in the evening of one zone and the morning of the other.
+    pub(super) fn begin(store: &Store, seed: u64) -> Days {
+        let mut dice = Dice(seed);
+        let now = Clock::system().now().0 / HOUR * HOUR + 48 * HOUR + dice.below(HOUR);
+        let clock = Clock::manual(UnixMillis(now));
+        let shared = configuration(&format!("shared_store = \"{}\"", store.address));
+        Days {
+            fleet: (0..NODES).map(|_| Machine::start(&shared, &clock)).collect(),
+            alone: Machine::start(&configuration(""), &clock),
+            people: vec![None; 24],
+            nonce: 0,
+            dice,
+            clock,
+        }
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.dice.below(end.try_into().unwrap())).unwrap()
+    }
+
+    /// The clock goes on.
+    pub(super) fn pass(&mut self, ms: u64) {
+        self.clock.set(self.clock.now().plus(ms));
+    }
+
+    /// Some people do something, each on any node.
+    pub(super) fn act(&mut self) {
+        let first = self.below(self.people.len());
+        for n in 0..self.below(9) {
+            let person = (first + n * 7) % self.people.len();
+            let site = person % 2;
+            let (node, mut page) = (self.below(NODES), self.below(PAGES.len()));
+            let now = self.clock.now();
+            let kind = match (self.people[person], self.below(5)) {
+                (Some((last, at)), 0) => {
+                    page = at;
+                    format!("leave&d={}", now.since(last).min(HOUR))
+                }
+                (Some(_), 1 | 2) => "ping".to_owned(),
+                _ => "view".to_owned(),
+            };
+            self.beacon(node, site, &kind, person.try_into().unwrap(), page);
+            self.people[person] = Some((now, page));
+        }
+        // Whoever sees these views of a node in the sums knows that it has folded what came before.
+        for node in 0..NODES {
+            self.beacon(node, 0, "view", MARKERS + u64::try_from(node).unwrap(), 0);
+        }
+    }
+
+    fn beacon(&mut self, node: usize, site: usize, kind: &str, person: u64, page: usize) {
+        let path = format!("/hit?s={}&u={}&k={kind}", SITES[site].0, PAGES[page]);
+        let client = format!("203.0.{}.{}", person / 250, person % 250);
+        self.fleet[node].send(&path, &client);
+        self.alone.send(&path, &client);
+    }
+
+    /// Any node ends in order and starts again.
+    pub(super) fn restart_one(&mut self) {
+        let node = self.below(NODES);
+        self.fleet[node].restart(&self.clock);
+    }
+
+    /// Waits until every node shows what the machine alone shows.
+    pub(super) fn agree(&mut self, step: &str) {
+        let Days { fleet, alone, nonce, .. } = self;
+        until(std::time::Duration::ZERO, || {
+            for (site, _) in SITES {
+                *nonce += 1;
+                let expected = alone.numbers(site, *nonce);
+                for (n, machine) in fleet.iter().enumerate() {
+                    let shown = machine.numbers(site, *nonce);
+                    if shown != expected {
+                        return Err(format!(
+                            "{step}: node {n} shows\n{shown}\nand a machine alone\n{expected}"
+                        ));
+                    }
+                }
+                for page in PAGES {
+                    let path = format!("/snippet/{site}.json?page={page}&nonce={nonce}");
+                    let of_page = |machine: &Machine| {
+                        let page = machine.get(&path, "127.0.0.1")["page"].clone();
+                        (page["views"].clone(), page["visits"].clone())
+                    };
+                    let expected = of_page(alone);
+                    if let Some(shown) = fleet.iter().map(of_page).find(|shown| *shown != expected) {
+                        return Err(format!(
+                            "{step}: {page} has {shown:?}, and on a machine alone {expected:?}"
+                        ));
+                    }
+                }
+            }
+            Ok(())
+        });
+    }
+
+    /// Everything ends in order.
+    pub(super) fn end(self) {
+        for machine in self.fleet.into_iter().chain([self.alone]) {
+            machine.daemon.unwrap().stop().unwrap();
+        }
+    }
+}
+
+/// Somebody leaves a page of a slow node for one of a fast node, which tells of it first.
+pub(super) fn late_leave(store: &Store) {
+    let clock = Clock::manual(UnixMillis(Clock::system().now().0 / HOUR * HOUR + 48 * HOUR));
+    let fast = configuration(&format!("shared_store = \"{}\"", store.address));
+    let slow = fast.replace("\"50ms\"", "\"1500ms\"");
+    let [slow, fast] = [slow, fast].map(|configuration| Machine::start(&configuration, &clock));
+    let reader = "203.0.113.1";
+    let mut nonce = 0;
+    let mut shows = |online: u64, views: u64| {
+        until(std::time::Duration::ZERO, || {
+            nonce += 1;
+            let [a, b] = [&slow, &fast].map(|machine| machine.numbers("vks", nonce));
+            let is = |numbers: &Value| numbers["online"] == online && numbers["total"]["views"] == views;
+            if is(&a) && is(&b) {
+                Ok(())
+            } else {
+                Err(format!("{online} are online after {views}:\n{a}\n{b}"))
+            }
+        });
+    };
+    slow.send("/hit?s=vks&u=/&k=view", reader);
+    shows(1, 1);
+    clock.set(clock.now().plus(40));
+    slow.send("/hit?s=vks&u=/&k=leave&d=40", reader);
+    clock.set(clock.now().plus(30));
+    fast.send("/hit?s=vks&u=/about&k=view", reader);
+    // Of somebody else, to know when the slow node has told of the leave.
+    slow.send("/hit?s=vks&u=/&k=view", "203.0.113.2");
+    shows(2, 3);
+    clock.set(clock.now().plus(20 * SECOND));
+    fast.send("/hit?s=vks&u=/&k=ping", "203.0.113.2");
+    shows(2, 3);
+    clock.set(clock.now().plus(1));
+    fast.send("/hit?s=vks&u=/&k=view", "203.0.113.3");
+    shows(3, 4);
+    for machine in [slow, fast] {
+        machine.daemon.unwrap().stop().unwrap();
+    }
+}
+
+/// Days over a shared store that always answers.
+pub(super) fn contract(store: &Store, seed: u64) {
+    let steps = std::env::var("HEADCOUNT_FLEET_STEPS").ok().and_then(|steps| steps.parse().ok());
+    let mut days = Days::begin(store, seed);
+    for step in 0..steps.unwrap_or(24) {
+        days.act();
+        days.agree(&format!("step {step} of seed {seed}"));
+        let ms = STEPS[days.below(STEPS.len())];
+        days.pass(ms);
+        if step % 8 == 5 {
+            days.restart_one();
+        }
+    }
+    days.agree("the end");
+    days.end();
+}
