@@ -493,6 +493,7 @@ fn remedy(error: &CallError, access: &Access) -> Option<String> {
         ("not valid for name", "name the server as its certificate does".to_owned()),
         ("InvalidContentType", "it speaks no TLS: write redis:// instead of rediss://".to_owned()),
         ("Master with given name not found", "look at the name behind the last / of shared_store".to_owned()),
+        ("unknown command 'TIME'", "if it is a Sentinel, write redis+sentinel://host/name".to_owned()),
         (
             "cluster support disabled",
             "it is no Cluster: write redis:// instead of redis+cluster://".to_owned(),
