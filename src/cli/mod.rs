@@ -12,6 +12,7 @@ mod backup;
 mod check;
 mod explain;
 mod export;
+mod generate;
 mod import;
 mod import_from;
 mod log;
@@ -92,6 +93,8 @@ enum Command {
     Import(import::Import),
     /// Print days, pages, referrers, browsers and the like of a site, for other programs.
     Export(export::Export),
+    /// Write what belongs beside the binary: manual pages, completions, units.
+    Generate(generate::Generate),
     /// Show on one screen what was counted of a site: days, pages, referrers, browsers and the like.
     Report(report::Report),
 }
@@ -149,6 +152,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Restore(restore) => restore.run(),
         Command::Export(export) => export.run(),
         Command::Report(report) => report.run(),
+        Command::Generate(generate) => generate.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
