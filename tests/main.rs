@@ -62,3 +62,12 @@ mod systemd;
 
 /// Sockets handed down that cannot be served, and the other mistakes of a start by hand.
 mod handed;
+
+/// The Debian package: what is in it; installed, upgraded under load, removed and purged under a real systemd.
+mod packages;
+
+/// The Containerfile: its image made by hand, started, asked for its health, stopped.
+mod container;
+
+/// The README's way from an empty Debian to a counting site, every command of it.
+mod walk;

@@ -7,6 +7,8 @@ pub mod client;
 pub mod chromium;
 /// A machine with systemd.
 pub mod machine;
+/// Debian packages of the binary under test.
+pub mod package;
 /// The web server of a page that embeds the counter.
 pub mod site;
 
