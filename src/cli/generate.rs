@@ -105,7 +105,7 @@ mod tests {
             let files = kind.files();
             if std::env::var_os("UPDATE_GENERATED").is_some() {
                 fs::remove_dir_all(&directory).ok();
-                write_all(&directory, &files).unwrap();
+                write_all(&directory, &files).expect("the repository can be written");
             }
             for file in &files {
                 let path = directory.join(&file.path);
@@ -113,8 +113,8 @@ mod tests {
                 assert!(found == file.text, "{} differs; see above this test", path.display());
             }
             let known = |name: &std::ffi::OsStr| files.iter().any(|file| *file.path == *name);
-            for entry in fs::read_dir(&directory).unwrap() {
-                let name = entry.unwrap().file_name();
+            for entry in fs::read_dir(&directory).expect("it was just read from") {
+                let name = entry.expect("it can be listed").file_name();
                 assert!(known(&name), "{} is not generated any more", name.display());
             }
         }
@@ -134,9 +134,10 @@ mod tests {
 
     #[test]
     fn a_name_that_is_not_there_is_answered_with_those_that_are() {
-        let error = called(&Kind::Completions.files(), "powershell").unwrap_err();
+        let error = called(&Kind::Completions.files(), "powershell").expect_err("no such shell");
         assert_eq!(error.to_string(), "there is no \"powershell\"; there are bash, zsh, fish");
         assert_eq!(error.exit_code(), 2);
-        assert_eq!(called(&Kind::Completions.files(), "_headcount").unwrap().name, "zsh");
+        let files = Kind::Completions.files();
+        assert_eq!(called(&files, "_headcount").expect("by its path").name, "zsh");
     }
 }

@@ -23,7 +23,17 @@ fn pack(version: &str, file: &Path) -> bool {
     let built = Path::new(env!("CARGO_BIN_EXE_headcount")).parent().unwrap();
     let profile = if built.ends_with("debug") { "dev" } else { "release" };
     let output = Command::new("cargo-deb")
-        .args(["deb", "--no-build", "--profile", profile, "--no-dbgsym", "--strip", "--fast", "--locked", "--offline"])
+        .args([
+            "deb",
+            "--no-build",
+            "--profile",
+            profile,
+            "--no-dbgsym",
+            "--strip",
+            "--fast",
+            "--locked",
+            "--offline",
+        ])
         .args(["--deb-version", version, "--output"])
         .arg(file)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
