@@ -64,7 +64,7 @@ fn the_command_writes_the_same_files() {
             String::from_utf8(output.stderr).unwrap(),
         )
     };
-    let (code, said, _) = run(&["generate", "dashboards", made.to_str().unwrap()]);
+    let (code, said, _) = run(&["generate", "dashboards", "--into", made.to_str().unwrap()]);
     assert_eq!((code, said.lines().count()), (Some(0), 3), "{said}");
     for name in ["traffic.json", "health.json", "fleet.json"] {
         assert_eq!(fs::read(made.join(name)).unwrap(), fs::read(directory().join(name)).unwrap(), "{name}");
@@ -74,7 +74,7 @@ fn the_command_writes_the_same_files() {
     let (_, rules, _) = run(&["generate", "rules", "--runbooks", "https://wiki.example.vn/headcount"]);
     assert!(rules.contains("https://wiki.example.vn/headcount#headcountdown"), "{rules}");
     let file = daemon.configuration();
-    let (code, _, said) = run(&["generate", "dashboards", file.join("below").to_str().unwrap()]);
+    let (code, _, said) = run(&["generate", "dashboards", "--into", file.join("below").to_str().unwrap()]);
     assert!(code == Some(1) && said.contains("cannot write") && said.contains("below"), "{code:?} {said}");
 }
 

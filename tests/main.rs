@@ -77,3 +77,12 @@ mod proxies;
 
 /// Dashboards, rules and alerts: as they are generated, and with a real Prometheus.
 mod dashboards;
+
+/// The Debian package: what is in it; installed, upgraded under load, removed and purged under a real systemd.
+mod packages;
+
+/// The Containerfile: its image made by hand, started, asked for its health, stopped.
+mod container;
+
+/// The README's way from an empty Debian to a counting site, every command of it.
+mod walk;

@@ -106,13 +106,12 @@ enum Command {
     Import(import::Import),
     /// Print days, pages, referrers, browsers and the like of a site, for other programs.
     Export(export::Export),
+    /// Write what belongs beside the binary: manual pages, completions, units, dashboards, rules.
+    Generate(generate::Generate),
     /// Show on one screen what was counted of a site: days, pages, referrers, browsers and the like.
     Report(report::Report),
     /// Start a daemon to throw away, with a day of made-up people behind it and more coming.
     Demo(demo::Demo),
-    /// Make the files that go with the program: dashboards, rules.
-    #[command(subcommand)]
-    Generate(generate::Generate),
 }
 
 /// Why a command ended.

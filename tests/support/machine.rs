@@ -38,15 +38,29 @@ impl Machine {
     /// Boots one with the units installed, this configuration, and nothing started; `None`, told loudly,
     /// where namespaces are not permitted. Under CI they must be.
     pub fn boot(configuration: &str) -> Option<Machine> {
+        let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+        let unit = |name| format!("{}=/etc/systemd/system/{name}", config.join(name).display());
+        let mut files = vec![format!("{}=/usr/bin/headcount", env!("CARGO_BIN_EXE_headcount"))];
+        files.extend(UNITS.map(unit));
+        let machine = Machine::with(&files)?;
+        machine.configure(configuration);
+        Some(machine)
+    }
+
+    /// Boots one that never heard of headcount, as `boot` does.
+    pub fn bare() -> Option<Machine> {
+        let machine = Machine::with(&[])?;
+        // What keeps packages from starting anything in the container that the tests run in.
+        machine.must("rm -f /usr/sbin/policy-rc.d");
+        Some(machine)
+    }
+
+    /// Boots one that sees each FILE=PLACE.
+    fn with(files: &[String]) -> Option<Machine> {
         let directory = tempfile::tempdir().unwrap();
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/machine.sh");
         let mut command = Command::new("bash");
-        command.arg(root.join("tests/support/machine.sh")).arg(directory.path());
-        command.arg(format!("{}=/usr/bin/headcount", env!("CARGO_BIN_EXE_headcount")));
-        for unit in UNITS {
-            let file = root.join("config").join(unit);
-            command.arg(format!("{}=/etc/systemd/system/{unit}", file.display()));
-        }
+        command.arg(script).arg(directory.path()).args(files);
         let console = File::create(directory.path().join("console")).unwrap();
         command.stdin(Stdio::null()).stdout(console.try_clone().unwrap()).stderr(console);
         let mut outside = command.spawn().unwrap();
@@ -66,9 +80,7 @@ impl Machine {
             std::io::stderr().write_all(text.as_bytes()).unwrap();
             return None;
         };
-        let machine = Machine { directory, outside, init };
-        machine.configure(configuration);
-        Some(machine)
+        Some(Machine { directory, outside, init })
     }
 
     /// Boots one and starts the service, which must become ready.

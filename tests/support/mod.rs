@@ -11,6 +11,8 @@ pub mod cut;
 pub mod fleet;
 /// A machine with systemd.
 pub mod machine;
+/// Debian packages of the binary under test.
+pub mod package;
 /// Real servers of the shared store.
 pub mod redis;
 /// Certificates, and a client that speaks TLS.
