@@ -49,7 +49,7 @@ pub(super) struct Engine {
     access: Access,
     link: Mutex<Link>,
     /// How many times a connection was made, the first left out.
-    pub(super) reconnects: AtomicU64,
+    reconnects: AtomicU64,
 }
 
 #[derive(Default)]
@@ -68,6 +68,11 @@ enum Wire {
 impl Engine {
     pub(super) fn new(access: Access) -> Engine {
         Engine { access, link: Mutex::default(), reconnects: AtomicU64::new(0) }
+    }
+
+    /// How many times the connection was made again.
+    pub(super) fn reconnects(&self) -> u64 {
+        self.reconnects.load(Ordering::Relaxed)
     }
 
     /// Runs a script on the keys, which all lie in one slot.

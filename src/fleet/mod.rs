@@ -192,7 +192,7 @@ impl Met {
 /// What the fleet's thread is asked.
 enum Order {
     /// Meet the store for the first time in this life.
-    Meet(Vec<SiteId>, Sequence, oneshot::Sender<Result<Met, MeetError>>),
+    Meet(Vec<(Sequence, SiteId)>, Sequence, oneshot::Sender<Result<Met, MeetError>>),
     /// Tell who was here and ask which visits opened.
     Touch(Question),
     /// These sites are in service.
@@ -269,6 +269,9 @@ impl Fleet {
         let mut sites = store.site_ids()?;
         // Of a store that is new or restored these may not be among them.
         sites.extend(configured.iter().filter(|site| !sites.contains(site)).cloned().collect::<Vec<_>>());
+        let changed: HashMap<SiteId, Sequence> = store.site_sequences()?.into_iter().collect();
+        let last = |site: SiteId| (changed.get(&site).copied().unwrap_or_default(), site);
+        let sites = sites.into_iter().map(last).collect();
         self.orders.send(Order::Meet(sites, store.sequence()?, answer)).ok();
         let until = Instant::now() + patience;
         let met = loop {

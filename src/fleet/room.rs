@@ -6,7 +6,7 @@
 mod telling;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -68,6 +68,8 @@ pub(super) struct Room {
     /// Admitted: schema, policy and lease were seen to be right.
     admitted: Cell<bool>,
     keeping: Cell<bool>,
+    /// The sites whose visitors the store was told of, in this life or before it.
+    told: RefCell<HashSet<SiteId>>,
     /// That the clocks are too far apart was said.
     warned: Cell<bool>,
     /// When salts were missed first.
@@ -110,6 +112,7 @@ impl Begin {
             cut: Cell::default(),
             admitted: Cell::default(),
             keeping: Cell::default(),
+            told: RefCell::default(),
             warned: Cell::default(),
             missed: Cell::default(),
         });
@@ -169,20 +172,25 @@ impl Room {
         result: Result<T, CallError>,
     ) -> Result<T, CallError> {
         self.status.called(operation, begun.elapsed().as_secs_f64(), &result, self.clock.now());
+        self.status.set_reconnects(self.engine.reconnects());
         result
     }
 
-    /// The first meeting of this life: whatever may forbid it is found before anything is counted.
-    async fn meet(&self, sites: &[SiteId], top: Sequence) -> Result<Met, MeetError> {
+    /// The first meeting of this life: whatever may forbid it is found before anything is counted. Each site
+    /// comes with the sequence of its last change.
+    async fn meet(&self, sites: &[(Sequence, SiteId)], top: Sequence) -> Result<Met, MeetError> {
         self.admit().await?;
         salts::keep(self).await.map_err(MeetError::Away)?;
         let caller = self.caller();
         let mut met = Met::default();
-        for site in sites {
+        for (last, site) in sites {
             let mut command = redis::cmd("HGET");
             command.arg(self.keys.own(site, &self.identity.node)).arg("#sequence");
             let held = self.engine.ask(&command).await.map_err(MeetError::Away)?;
             let held = Sequence(engine::number(&held).unwrap_or(0));
+            if held >= *last && held > Sequence(0) {
+                self.told.borrow_mut().insert(site.clone());
+            }
             if held > top {
                 let days = self.detail_days();
                 let rows = own_values(&caller, site, &days).await.map_err(MeetError::Away)?;
@@ -253,7 +261,6 @@ impl Room {
                 tracing::error!(%error, "this node counts alone");
             }
         }
-        self.status.set_reconnects(self.engine.reconnects.load(std::sync::atomic::Ordering::Relaxed));
         self.keeping.set(false);
     }
 
@@ -396,7 +403,7 @@ impl Room {
                     &site,
                     SiteState { merged: now, lag: 0, failing: None, missing: link.missing() },
                 );
-                if self.status.is_away(&site) {
+                if self.told.borrow_mut().insert(site.clone()) || self.status.is_away(&site) {
                     self.write(Letter::TellPresence(site.clone()));
                 }
             }
@@ -436,7 +443,7 @@ impl Room {
                 if news.lost {
                     tracing::warn!(site = %site, "the shared store lost what it had acknowledged; it is sent again");
                     self.status.add_lost();
-                    self.write(Letter::TellPresence(site.clone()));
+                    self.told.borrow_mut().remove(site);
                 }
                 if let Some(slot) = self.links.borrow_mut().get_mut(site) {
                     if news.lost {

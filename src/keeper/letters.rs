@@ -75,7 +75,9 @@ impl Keeper {
         let is_asked = |touch: &Touched| !touch.known || self.fold.knows(touch.visitor, touch.first);
         let everybody = self.rooms.counts.everybody(&site, now).into_iter().filter(is_asked);
         let everybody: Vec<_> = everybody.collect();
-        tracing::info!(site = %site, people = everybody.len(), "the shared store is told who is here");
+        if !everybody.is_empty() {
+            tracing::info!(site = %site, people = everybody.len(), "the shared store is told who is here");
+        }
         fleet.tell_presence(site, self.fold.settled(), everybody);
     }
 }

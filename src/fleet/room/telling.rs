@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{ONLINE_WINDOW_MS, Room};
 use crate::fleet::error::CallError;
 use crate::fleet::presence::{self, TOUCHES_MAX};
-use crate::fleet::{Letter, Question, Terms};
+use crate::fleet::{Question, Terms};
 use crate::rows::Touched;
 use crate::store::Sequence;
 use crate::words::SiteId;
@@ -36,7 +36,8 @@ impl Room {
                 if forgot {
                     tracing::warn!(site = %site, "the shared store forgot who is here; it is told again");
                     self.status.add_lost();
-                    self.write(Letter::TellPresence(site));
+                    // The next exchange that succeeds asks for it.
+                    self.told.borrow_mut().remove(&site);
                 }
             }
             (None, Ok(_)) => {}
