@@ -399,6 +399,9 @@ impl Room {
         match self.noted("merge", begun, exchanged) {
             Ok(brought) => {
                 quiet = !brought;
+                if let Some(error) = &state.failing {
+                    tracing::info!(site = %site, before = %error, "the shared store answers again");
+                }
                 self.status.set_site(
                     &site,
                     SiteState { merged: now, lag: 0, failing: None, missing: link.missing() },

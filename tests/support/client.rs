@@ -3,8 +3,9 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
-use super::{Daemon, FIREFOX, PATIENCE, Reply, parse, wait_for};
+use super::{Daemon, FIREFOX, PATIENCE, Reply, parse};
 
 /// A connection that stays open: requests go out, replies come back in their order.
 pub struct Wire {
@@ -117,7 +118,15 @@ pub fn sums(daemon: &Daemon, kind: &str) -> Sums {
 
 /// Waits until the log says something, and gives the whole log.
 pub fn logged(daemon: &Daemon, words: &str) -> String {
-    wait_for(|| Some(daemon.log()).filter(|log| log.contains(words)))
+    let began = Instant::now();
+    loop {
+        let log = daemon.log();
+        if log.contains(words) {
+            return log;
+        }
+        assert!(began.elapsed() < PATIENCE, "nobody wrote {words:?}:\n{log}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Chance that can be repeated.
