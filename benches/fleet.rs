@@ -111,6 +111,10 @@ fn show(count: u32, spent: &Spent, views: f64, nodes: &[Node], redis: &Redis) ->
         spent.cpu_seconds * 1e6 / touches,
         spent.cpu_seconds * 1e6 / views
     );
+    for (name, runs, seconds) in redis.scripts()? {
+        let (each, of_touch) = (seconds * 1e6 / f64::from(runs), seconds * 1e6 / touches);
+        println!("  {name}: {runs} calls of {each:.0} us, {of_touch:.1} us a touch");
+    }
     let (visitors, bytes) = redis.presence()?;
     println!("  {:.0} B a visitor in the visit window ({visitors:.0} of them)", bytes / visitors);
     let (rows, bytes) = redis.rows()?;

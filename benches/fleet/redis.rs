@@ -7,7 +7,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-/// A server that keeps nothing on disk.
+/// The scripts that nodes run on the way of a hit.
+const SCRIPTS: [(&str, &str); 3] = [
+    ("touch", include_str!("../../src/fleet/scripts/touch.lua")),
+    ("merge", include_str!("../../src/fleet/scripts/merge.lua")),
+    ("sketch", include_str!("../../src/fleet/scripts/sketch.lua")),
+];
+
+/// A server that keeps nothing on disk, and writes down how long each call took.
 pub(crate) struct Redis {
     pub(crate) port: u16,
     child: Child,
@@ -43,6 +50,7 @@ impl Redis {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let child = Command::new("redis-server")
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+            .args(["--slowlog-log-slower-than", "0", "--slowlog-max-len", "1000000"])
             .arg("--dir")
             .arg(directory)
             .stdout(Stdio::null())
@@ -83,6 +91,25 @@ impl Redis {
 
     fn bytes(&self, key: &str) -> Result<f64> {
         self.number(&["MEMORY", "USAGE", key, "SAMPLES", "0"])
+    }
+
+    /// How often each script ran, the busiest first, and how many seconds it held the server in all.
+    pub(crate) fn scripts(&self) -> Result<Vec<(&'static str, u32, f64)>> {
+        let mut connection = ::redis::Client::open(("127.0.0.1", self.port))?.get_connection()?;
+        let log: Vec<(u64, u64, f64, Vec<Vec<u8>>, String, String)> =
+            ::redis::cmd("SLOWLOG").arg("GET").arg(-1).query(&mut connection)?;
+        let spent = |(name, text): (&'static str, &str)| {
+            let script = ::redis::Script::new(text);
+            let is_it =
+                |words: &[Vec<u8>]| words.get(1).is_some_and(|word| word == script.get_hash().as_bytes());
+            let runs = log.iter().filter(|entry| is_it(&entry.3));
+            runs.fold((name, 0, 0.0), |(name, count, seconds), entry| {
+                (name, count + 1, seconds + entry.2 / 1e6)
+            })
+        };
+        let mut scripts: Vec<_> = SCRIPTS.into_iter().map(spent).collect();
+        scripts.sort_by(|a, b| b.2.total_cmp(&a.2));
+        Ok(scripts)
     }
 
     /// Visitors in the visit window, and the bytes of everything that knows them.

@@ -199,6 +199,8 @@ enum Order {
     Sites(Vec<Terms>),
     /// Exchange with every site from now on.
     Serve(Home),
+    /// Exchange now; the next exchange is due an interval later.
+    Exchange,
     /// Send everything, then say so.
     Flush(mpsc::Sender<()>),
 }
@@ -308,9 +310,10 @@ impl Fleet {
         self.orders.send(Order::Serve(home)).ok();
     }
 
-    /// Everything up to `now` is folded and told.
+    /// Everything up to `now` is folded and told; what it changed is sent at once.
     pub fn folded(&self, now: UnixMillis) {
         self.status.set_watermark(now);
+        self.orders.send(Order::Exchange).ok();
     }
 
     /// Tells who was here and asks which visits opened. Where the store does not answer in time, this

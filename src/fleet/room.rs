@@ -129,7 +129,12 @@ impl Room {
             let room = Rc::clone(&self);
             tokio::select! {
                 order = orders.recv() => match order {
-                    Some(order) => self.carry_out(order),
+                    Some(order) => {
+                        if matches!(order, Order::Exchange) {
+                            tick.reset();
+                        }
+                        self.carry_out(order);
+                    }
                     None => break,
                 },
                 _ = tick.tick() => self.exchange_due(),
@@ -151,6 +156,7 @@ impl Room {
                     sites.into_iter().map(|terms| (terms.site.clone(), terms)).collect();
             }
             Order::Serve(home) => *self.home.borrow_mut() = Some(home),
+            Order::Exchange => self.exchange_due(),
             Order::Flush(done) => drop(spawn_local(async move { room.flush(done).await })),
         }
     }

@@ -6,7 +6,8 @@
 --                       in 4096ths, is how many seconds before it the page had its last beacon (4095: another
 --                       tab was still open)
 --       3 idle (zset)   visitors online without a visit, by their last ping
---       4 open (hash)   visit -> moment, for visits that this node was told it opened and has not stored yet
+--       4 open (zset)   visits that this node was told it opened and has not stored yet, by their moment; and
+--                       "#", by the number that was settled then
 -- ARGV  1 settled       a number that rises when the node has stored what it was told before
 --       2 visit window, 3 online window, both in milliseconds
 --       4 cut           nobody asks for a visit that ended before this moment
@@ -15,13 +16,15 @@
 --       7 the touches, 45 bytes each: visitor (8), the day before's id (8), first, last and leave moment
 --         (doubles), milliseconds since the left page's last beacon (u32), flags
 --
--- Answers a character a touch: "1" when it opened a visit; the number settled before; how many are online. A touch that is asked about again, because the
--- answer was lost or the node died, gets the same answer until the node says that it is settled.
+-- Answers a character a touch: "1" when it opened a visit; the number settled before; how many are online. A
+-- touch that is asked about again, because the answer was lost or the node died, gets the same answer until the
+-- node says that it is settled.
 
-local KINDS = { 'zset', 'zset', 'zset', 'hash' }
+local exists = {}
 for place, key in ipairs(KEYS) do
   local found = redis.call('TYPE', key).ok
-  if found ~= 'none' and found ~= KINDS[place] then return { 'TYPE', key, found } end
+  if found ~= 'none' and found ~= 'zset' then return { 'TYPE', key, found } end
+  exists[place] = found ~= 'none'
 end
 
 local here, left, idle, open = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -29,42 +32,49 @@ local visit_window, online_window, cut = tonumber(ARGV[2]), tonumber(ARGV[3]), t
 local VIEW, KNOWN, PREVIOUS, LAST, LEAVE = 1, 2, 4, 8, 16
 local GRACE, SLACK, OTHER_TAB = 15000, 1000, 4095
 
+-- Tables are made in their final size: to let them grow costs more than all else here.
 local touches, asked, order = {}, {}, {}
 local function ask(id)
-  if not asked[id] then
-    asked[id] = {}
-    order[#order + 1] = id
-  end
+  if asked[id] then return end
+  asked[id] = {
+    here = false, left = false, idle = false, opened = false,
+    was_here = false, was_left = false, was_idle = false, was_opened = false,
+  }
+  order[#order + 1] = id
 end
+-- Only those whose visit this touch may open.
+local openers = {}
 local place = 1
 while place <= #ARGV[7] do
-  local touch = {}
-  touch.visitor, touch.previous, touch.first, touch.last, touch.leave, touch.since, touch.flags, place =
-    struct.unpack('<c8c8dddI4B', ARGV[7], place)
-  touches[#touches + 1] = touch
-  ask(touch.visitor)
-  if bit.band(touch.flags, PREVIOUS) ~= 0 then ask(touch.previous) end
+  local visitor, previous, first, last, leave, since, flags
+  visitor, previous, first, last, leave, since, flags, place = struct.unpack('<c8c8dddI4B', ARGV[7], place)
+  touches[#touches + 1] = {
+    visitor = visitor, previous = previous, first = first, last = last,
+    leave = leave, since = since, flags = flags,
+  }
+  ask(visitor)
+  if bit.band(flags, PREVIOUS) ~= 0 then ask(previous) end
+  if bit.band(flags, VIEW) ~= 0 and bit.band(flags, KNOWN) == 0 then openers[#openers + 1] = visitor end
 end
 
-local settled = tonumber(redis.call('HGET', open, '#') or -1)
+local settled = tonumber(redis.call('ZMSCORE', open, '#')[1] or -1)
 if tonumber(ARGV[1]) > settled then
   redis.call('DEL', open)
-  redis.call('HSET', open, '#', ARGV[1])
+  redis.call('ZADD', open, ARGV[1], '#')
 end
 
-if #order > 0 then
-  local at = redis.call('ZMSCORE', here, unpack(order))
-  local leaves = redis.call('ZMSCORE', left, unpack(order))
-  local pings = redis.call('ZMSCORE', idle, unpack(order))
-  local opened = redis.call('HMGET', open, unpack(order))
-  for n, id in ipairs(order) do
-    local known = asked[id]
-    known.here, known.left = tonumber(at[n] or nil), tonumber(leaves[n] or nil)
-    known.idle, known.opened = tonumber(pings[n] or nil), tonumber(opened[n] or nil)
-    known.was_here, known.was_left, known.was_idle = known.here, known.left, known.idle
-    known.was_opened = known.opened
+local function read(place, ids, now, was)
+  if not exists[place] or #ids == 0 then return end
+  local scores = redis.call('ZMSCORE', KEYS[place], unpack(ids))
+  for n, id in ipairs(ids) do
+    local known, score = asked[id], tonumber(scores[n] or nil) or false
+    known[now], known[was] = score, score
   end
 end
+read(1, order, 'here', 'was_here')
+read(2, order, 'left', 'was_left')
+read(3, order, 'idle', 'was_idle')
+read(4, openers, 'opened', 'was_opened')
 
 local function later(a, b)
   if not a then return b end
@@ -75,8 +85,8 @@ end
 -- The person's sets under yesterday's id become those under today's.
 local function carry(from, to)
   to.here, to.left, to.idle = later(to.here, from.here), later(to.left, from.left), later(to.idle, from.idle)
-  if to.here then to.idle = nil end
-  from.here, from.left, from.idle = nil, nil, nil
+  if to.here then to.idle = false end
+  from.here, from.left, from.idle = false, false, false
 end
 
 -- A view or ping of somebody in a visit. One that comes late, after a leave that was later, only counts if it
@@ -84,7 +94,7 @@ end
 local function stay(known, last)
   local leave = known.left and math.floor(known.left)
   if not leave or last >= leave then
-    known.here, known.left = later(known.here, last), nil
+    known.here, known.left = later(known.here, last), false
     return
   end
   local since = (known.left - leave) * 4096
@@ -114,7 +124,7 @@ for n, touch in ipairs(touches) do
   local known, flags = asked[touch.visitor], touch.flags
   if bit.band(flags, PREVIOUS) ~= 0 then carry(asked[touch.previous], known) end
   local seen = known.here and math.max(known.here, math.floor(known.left or 0))
-  if seen and touch.first - seen > visit_window then known.here, known.left, seen = nil, nil, nil end
+  if seen and touch.first - seen > visit_window then known.here, known.left, seen = false, false, false end
   local answer = '0'
   if bit.band(flags, VIEW) ~= 0 and bit.band(flags, KNOWN) == 0 then
     if known.opened == touch.first then
@@ -126,7 +136,7 @@ for n, touch in ipairs(touches) do
   local in_visit = seen or bit.band(flags, VIEW + KNOWN) ~= 0
   if in_visit then
     if bit.band(flags, LAST) ~= 0 then stay(known, touch.last) end
-    known.here, known.idle = known.here or touch.first, nil
+    known.here, known.idle = known.here or touch.first, false
   elseif bit.band(flags, LAST) ~= 0 then
     known.idle = later(known.idle, touch.last)
   end
@@ -134,15 +144,12 @@ for n, touch in ipairs(touches) do
   answers[n] = answer
 end
 
-local function exact(score)
-  return string.format('%.17g', score)
-end
 local function write(set, now, was)
   local put, gone = {}, {}
   for _, id in ipairs(order) do
     local known = asked[id]
     if known[now] and known[now] ~= known[was] then
-      put[#put + 1] = exact(known[now])
+      put[#put + 1] = known[now]
       put[#put + 1] = id
     elseif known[was] and not known[now] then
       gone[#gone + 1] = id
@@ -157,20 +164,12 @@ end
 write(here, 'here', 'was_here')
 write(left, 'left', 'was_left')
 write(idle, 'idle', 'was_idle')
-local visits = {}
-for _, id in ipairs(order) do
-  local known = asked[id]
-  if known.opened and known.opened ~= known.was_opened then
-    visits[#visits + 1] = id
-    visits[#visits + 1] = exact(known.opened)
-  end
-end
-if #visits > 0 then redis.call('HSET', open, unpack(visits)) end
+write(open, 'opened', 'was_opened')
 redis.call('EXPIRE', open, ARGV[5])
 
 -- In small steps, so that a crowd that ends at once does not hold anybody up.
 local function forget(set, before)
-  local many = redis.call('ZCOUNT', set, '-inf', '(' .. exact(before))
+  local many = redis.call('ZCOUNT', set, '-inf', '(' .. string.format('%.17g', before))
   if many > 0 then redis.call('ZREMRANGEBYRANK', set, 0, math.min(many, 1000) - 1) end
 end
 if cut > 0 then
