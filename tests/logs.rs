@@ -250,6 +250,68 @@ fn lines_that_were_counted_from_another_log_are_left_out() {
     assert_eq!(outcome(&summary, "counted"), 1, "{summary}");
 }
 
+/// Every line has a time and a page of its own, six of them a second.
+fn busy(lines: u64) -> Vec<String> {
+    let line = |n| line(BEGAN + i64::try_from(n / 6).unwrap(), "203.0.113.1", &format!("/n{n}"));
+    (0..lines).map(line).collect()
+}
+
+#[test]
+fn logs_that_were_cut_copied_or_joined_near_their_edges_count_each_line_once() {
+    let lines = busy(3_000);
+    let part = |range: std::ops::Range<usize>| lines[range].concat();
+    let cases = [
+        // Shorter than a minute, and a copy with other line ends.
+        vec![part(0..300), part(0..300).replace('\n', "\r\n")],
+        // Parts that overlap by half a minute.
+        vec![part(0..1_500), part(1_320..3_000), part(200..1_600).replace('\n', "\r\n")],
+        // Joined with the newest first, a short one at the beginning.
+        vec![part(0..2_800), part(2_800..3_000), part(2_700..3_000) + &part(0..2_700)],
+        // In parts, then as a whole.
+        vec![part(0..400), part(400..800), part(800..900), part(900..3_000), part(0..3_000)],
+    ];
+    for (case, logs) in cases.into_iter().enumerate() {
+        for daemon in [Daemon::stopped(SITE), Daemon::start(SITE)] {
+            let logs = logs.iter().enumerate();
+            let logs: Vec<String> =
+                logs.map(|(n, log)| write(&daemon, &format!("{n}.log"), log.as_bytes())).collect();
+            for log in &logs {
+                import(&daemon, &[log]);
+            }
+            let pages = |text: &str| text.lines().filter(|line| line.contains(",page,")).count();
+            let once = kept(&daemon);
+            let expected = if case == 0 { 300 } else { 3_000 };
+            let views: u64 =
+                days(&daemon).iter().map(|day| day.split(',').nth(3).unwrap().parse::<u64>().unwrap()).sum();
+            assert_eq!((views, pages(&once)), (expected, usize::try_from(expected).unwrap()), "{case}");
+            // A part that the whole begins with has nothing new, and says so.
+            logs.iter().for_each(|log| drop(daemon.run("import", &["--site", "vks", log])));
+            assert_eq!(kept(&daemon), once, "{case}");
+        }
+    }
+}
+
+#[test]
+fn a_log_with_all_its_lines_within_one_minute_of_an_hour_is_known_when_its_parts_are_joined() {
+    // As the sample of Elastic has them: out of order within a minute, and then nothing for an hour.
+    let mut dice = Dice::seeded("logs");
+    let hour = |n: i64| BEGAN + n * 3_600;
+    let lines: Vec<String> = (0..2_000_i64)
+        .map(|n| {
+            let second = hour(n / 100) + i64::try_from(dice.below(60)).unwrap();
+            line(second, "203.0.113.1", &format!("/n{n}"))
+        })
+        .collect();
+    let daemon = Daemon::stopped(SITE);
+    let mut counted = 0;
+    for (n, part) in lines.chunks(286).map(<[String]>::concat).enumerate() {
+        let log = write(&daemon, &format!("{n}.log"), part.as_bytes());
+        counted += outcome(&import(&daemon, &[&log]), "counted");
+    }
+    let summary = import(&daemon, &[&write(&daemon, "whole.log", lines.concat().as_bytes())]);
+    assert_eq!((counted, outcome(&summary, "counted")), (2_000, 0), "{summary}");
+}
+
 #[test]
 fn logs_of_two_servers_count_with_overlap_also_afterwards() {
     let mut dice = Dice(4);

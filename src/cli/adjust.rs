@@ -63,7 +63,7 @@ impl Adjust {
             Some(total) => total,
             None => adjust_stopped(&config, &adjustment)?,
         };
-        say!("{} now has {} visits and {} views in all", self.site, total["visits"], total["views"]);
+        say_done!("{} now has {} visits and {} views in all", self.site, total["visits"], total["views"]);
         Ok(())
     }
 

@@ -41,7 +41,7 @@ fn write(to: &Path) -> Result<(), (PathBuf, io::Error)> {
     for file in dashboards::dashboards() {
         let path = to.join(&file.name);
         fs::write(&path, &file.text).map_err(|error| (path.clone(), error))?;
-        say!("{}", path.display());
+        say_done!("{}", path.display());
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::import_from::FromOptions;
-use super::{Failure, Settings, failed};
+use super::{Failure, Settings, failed, put};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{DaemonDesk, Request, ask_daemon};
@@ -82,8 +82,7 @@ impl Import {
         if self.finish {
             let site = site.map(|site| site.id.clone());
             let finished = at_desk(&config, |desk| Ok(desk.finish(site.as_ref())?))?;
-            self.tell_finished(finished);
-            return Ok(());
+            return self.tell_finished(finished);
         }
         let site = site.ok_or_else(|| Failure::Argument("a site is needed".to_owned()))?;
         let key = random().map_err(|error| failed(&error))?;
@@ -98,8 +97,8 @@ impl Import {
         let mut counter = Counter::new(options, &visitors, Clock::system().now());
         if self.follow {
             let done = self.follow(&config, &mut counter);
-            self.tell(&counter.summary);
-            return done;
+            let told = self.tell(&counter.summary);
+            return done.and(told);
         }
         let logs = self.open(&mut counter);
         let mut done = Ok(());
@@ -109,10 +108,10 @@ impl Import {
                 Ok(())
             });
         }
-        self.tell(&counter.summary);
+        let told = self.tell(&counter.summary);
         done?;
         let causes: Vec<&str> = counter.summary.uncounted().iter().map(|(_, cause)| cause.as_str()).collect();
-        if causes.is_empty() { Ok(()) } else { Err(Failure::Failed(causes.join("\n"))) }
+        if causes.is_empty() { told } else { Err(Failure::Failed(causes.join("\n"))) }
     }
 
     /// The logs in the order of their first lines. One that cannot be opened is noted, for the others count.
@@ -160,15 +159,12 @@ impl Import {
         follow.run(counter, &mut desk).map_err(|error| Failure::Failed(error.to_string()))
     }
 
-    fn tell(&self, summary: &Summary) {
-        if self.json {
-            say!("{}", summary.json());
-        } else {
-            super::tell(&summary.to_string());
-        }
+    fn tell(&self, summary: &Summary) -> Result<(), Failure> {
+        let text = if self.json { format!("{}\n", summary.json()) } else { summary.to_string() };
+        put(&text)
     }
 
-    fn tell_finished(&self, finished: Finished) {
+    fn tell_finished(&self, finished: Finished) -> Result<(), Failure> {
         if self.json {
             say!("{}", json!({ "days": finished.days, "secrets_erased": finished.salts }));
         } else {
@@ -178,6 +174,7 @@ impl Import {
                 finished.salts
             );
         }
+        Ok(())
     }
 }
 

@@ -48,7 +48,7 @@ impl Sites {
             return Ok(());
         }
         for site in sites.as_array().into_iter().flatten() {
-            print(site);
+            print(site)?;
         }
         Ok(())
     }
@@ -69,14 +69,14 @@ fn stopped(settings: &Settings) -> Result<Value, Failure> {
     Ok(Value::Array(sites))
 }
 
-fn print(site: &Value) {
+fn print(site: &Value) -> Result<(), Failure> {
     let number = |path: &str| {
         site.pointer(path).and_then(Value::as_u64).map_or_else(|| "-".to_owned(), |n| n.to_string())
     };
     say!("{}", site["site"].as_str().unwrap_or("?"));
     say!("  total     {} visits, {} views", number("/total/visits"), number("/total/views"));
     if site.get("online").is_none() {
-        return;
+        return Ok(());
     }
     say!(
         "  today     {} visits, {} views, {} visitors",
@@ -96,6 +96,7 @@ fn print(site: &Value) {
         "  refused in the last hour: {}",
         if reasons.is_empty() { "none".to_owned() } else { reasons.join(", ") }
     );
+    Ok(())
 }
 
 fn remove(id: &str, settings: &Settings) -> Result<(), Failure> {
@@ -121,13 +122,15 @@ fn remove(id: &str, settings: &Settings) -> Result<(), Failure> {
                 "{error}; what this machine kept of {site} is deleted, repeat it for the fleet"
             ))
         })?;
-        say!("everything that was kept of {site} here and in the shared store is deleted");
-        say!("run this on the other machines too; none of them can bring {site} back, and its id is used up");
+        say_done!("everything that was kept of {site} here and in the shared store is deleted");
+        say_done!(
+            "run this on the other machines too; none of them can bring {site} back, and its id is used up"
+        );
         return Ok(());
     }
     if !removed {
         return Err(Failure::Failed(format!("nothing is kept of {site}")));
     }
-    say!("everything that was kept of {site} is deleted");
+    say_done!("everything that was kept of {site} is deleted");
     Ok(())
 }

@@ -8,20 +8,22 @@
 //! A log that steps back by more than an hour, like two logs in one file, begins anew there: no visit goes on
 //! from one piece to the next.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::cover::Cover;
+use super::cover::{Cover, Reach};
 use super::desk::{Begun, DaySalt, Desk};
-use super::order::{LATE_MS, Order, Waiting};
+use super::edge::{Edges, name_of, view_of};
+use super::order::{LATE_MS, Order, Secret, Waiting};
+use super::place::{Checkpoint, Place};
 use super::source::{Line, hash_of};
 use super::{ImportError, Outcome, Summary, judge};
 use crate::beacon::log::{self, LogError, LogLine};
 use crate::rows::{Addition, LocalDay, OpenVisits, SiteChanges, Sketch};
 use crate::sites::Site;
 use crate::store::{ImportBatch, ImportLog, Span};
-use crate::visitor::{SiteSalts, Visitors};
-use crate::words::{Day, Kind, PagePath, Tally, UnixMillis};
+use crate::visitor::{Logged, SiteSalts, Visitors};
+use crate::words::{Day, Kind, PagePath, StreamId, Tally, UnixMillis};
 
 /// A log does not step back by more than this and stay one log.
 const STEP_BACK_MS: u64 = 3_600_000;
@@ -29,6 +31,8 @@ const STEP_BACK_MS: u64 = 3_600_000;
 const CHECKPOINT_MS: u64 = 10_000;
 /// Salts held at once: those of today and yesterday, and of lines that come late.
 const SALTS_MAX: usize = 4;
+/// Logs that a follower remembers to have read: more than are rotated within two minutes.
+const BEFORE_MAX: usize = 16;
 
 /// What counting a log needs to know.
 #[derive(Clone)]
@@ -64,6 +68,9 @@ pub struct Counter<'a> {
     place: Place,
     changes: SiteChanges,
     gathered: BTreeMap<Day, Gathered>,
+    edges: Edges,
+    /// For a follower, the logs that it has read; each took the place of the one before.
+    before: Option<Vec<StreamId>>,
     /// What became of all lines.
     pub summary: Summary,
     /// The same, as of the last batch.
@@ -78,44 +85,13 @@ struct Gathered {
     is_of_beacons: bool,
 }
 
-/// Where the present log stands.
-struct Place {
-    file: String,
-    log: ImportLog,
-    /// Where it stood when it was opened.
-    known: (u64, UnixMillis),
-    /// Not all of what is known was read again.
-    is_behind: bool,
-    /// Where it stands in the store.
-    stored: (u64, UnixMillis),
-    /// How many parts of it are left out in the store.
-    left_out_before: usize,
-    cover: Cover,
-    line: u64,
-    last: Vec<u8>,
-    read: u64,
-    /// Lines that were read when the last batch was handed in.
-    read_before: u64,
-    parsed: u64,
-    first_error: Option<LogError>,
-    checkpoints: VecDeque<Checkpoint>,
-}
-
-/// A place in a log.
-struct Checkpoint {
-    from: u64,
-    line: u64,
-    /// The latest moment of all lines before it.
-    newest_before: UnixMillis,
-}
-
 impl<'a> Counter<'a> {
     /// A counter that has read nothing.
     #[must_use]
     pub fn new(options: Options, visitors: &'a Visitors, now: UnixMillis) -> Counter<'a> {
         let today = LocalDay::of(now, &options.site.time_zone);
         let nowhere = ImportLog {
-            stream: crate::words::StreamId(0),
+            stream: StreamId(0),
             head: Vec::new(),
             position: 0,
             tail: 0,
@@ -138,6 +114,8 @@ impl<'a> Counter<'a> {
             place: Place::new(String::new(), nowhere, Cover::default()),
             changes: SiteChanges::default(),
             gathered: BTreeMap::new(),
+            edges: Edges::default(),
+            before: None,
             summary: Summary::default(),
             settled: Summary::default(),
             begins_again: false,
@@ -159,6 +137,11 @@ impl<'a> Counter<'a> {
         }
     }
 
+    /// From now on each log takes the place of the one before, so their lines are different ones.
+    pub(super) fn follow(&mut self) {
+        self.before = Some(Vec::new());
+    }
+
     /// Goes on with another log, whose first line is of a moment. Gives the place from which it is to be read:
     /// that of the desk, or its beginning when lines are counted that were left out. Nothing may be waiting.
     pub(super) fn enter(&mut self, begun: Begun, file: String, first_at: Option<UnixMillis>) -> u64 {
@@ -166,7 +149,12 @@ impl<'a> Counter<'a> {
         self.live_from = live_from;
         self.order.begin(UnixMillis(0));
         let first_at = first_at.unwrap_or_default();
-        let cover = Cover::of(&log, &others, first_at, self.options.overlap);
+        let before = self.before.as_deref().unwrap_or_default();
+        let cover = Cover::of(&log, others, before, first_at, self.options.overlap);
+        if let Some(before) = self.before.as_mut().filter(|before| !before.contains(&log.stream)) {
+            before.drain(..(before.len() + 1).saturating_sub(BEFORE_MAX));
+            before.push(log.stream);
+        }
         if cover.retakes() {
             (log.replay_from, log.replay_line) = (0, 0);
         }
@@ -192,6 +180,7 @@ impl<'a> Counter<'a> {
         self.newest = UnixMillis(0);
         self.salts.clear();
         self.gathered.clear();
+        self.edges = Edges::default();
         self.changes = SiteChanges::default();
         self.summary = self.settled.clone();
     }
@@ -355,57 +344,98 @@ impl<'a> Counter<'a> {
         if !self.options.overlap && self.live_from.is_some_and(is_live) {
             return Ok(Outcome::Live);
         }
-        if self.is_covered(line.at, from) {
+        let reach = self.reach(line.at, from, is_known);
+        if let Reach::Within(_) = reach {
             return Ok(Outcome::Covered);
         }
-        self.advance(line.at, from);
         let site = Arc::clone(&self.options.site);
-        let (salts, is_of_beacons) = self.salts_of(line.at, desk)?;
+        let (salts, secret) = self.salts_of(line.at, desk)?;
         let client = log::unescaped(line.client);
         let agent = line.agent.map(log::unescaped);
         let who = self.visitors.identify_logged(&client, agent.as_deref(), &site, &salts);
-        if !self.options.everything {
-            let outcome = judge::judge(line, &who, &site);
-            if outcome != Outcome::Counted {
+        let (page, told) = match self.verdict(line, &who) {
+            Ok(shown) => shown,
+            Err(outcome) => {
+                self.advance(line.at, from);
                 return Ok(outcome);
             }
+        };
+        let view = view_of(line, who.id);
+        if reach == Reach::Edge && self.is_told(line.at, secret, view, desk)? {
+            self.place.cover.leave_out_view(from);
+            return Ok(Outcome::Covered);
         }
-        let (page, told) = judge::page(line, &who, &site);
-        if page.is_none() && !self.options.everything {
-            return Ok(Outcome::NoPage);
+        self.advance(line.at, from);
+        if !is_known {
+            self.place.cover.note_counted();
         }
+        let (visitor, previous, traits) = (who.id, who.previous, who.traits.packed());
+        let (at, day) = (line.at, salts.day);
         self.order.push(Waiting {
-            at: line.at,
+            at,
             from,
-            day: salts.day,
-            visitor: who.id,
-            previous: who.previous,
+            day,
+            visitor,
+            previous,
             page,
-            traits: who.traits.packed(),
+            traits,
             told,
-            is_of_beacons,
+            secret,
+            view,
             is_known,
         });
         Ok(Outcome::Counted)
     }
 
-    /// Whether another log tells of a line's time. The views of its first minute waited until it was seen that
-    /// this log goes on.
-    fn is_covered(&mut self, at: UnixMillis, from: u64) -> bool {
-        if self.place.cover.is_left_out(at, from) {
-            return true;
+    /// The page of a view, and what it tells; or why the line is none.
+    fn verdict(&self, line: &LogLine<'_>, who: &Logged) -> Result<judge::Shown, Outcome> {
+        let site = &self.options.site;
+        let outcome = if self.options.everything { Outcome::Counted } else { judge::judge(line, who, site) };
+        if outcome != Outcome::Counted {
+            return Err(outcome);
         }
-        let is_new = from >= self.place.known.0;
-        let Some(span) = self.place.cover.reaching_over(at).filter(|_| is_new) else { return false };
-        let (views, first) = self.order.drop_within(span);
-        self.summary.take_back(Outcome::Covered, views);
-        self.place.cover.leave_out(span, first.map_or(from, |first| first.min(from)));
-        true
+        let (page, told) = judge::page(line, who, site);
+        if page.is_none() && !self.options.everything {
+            return Err(Outcome::NoPage);
+        }
+        Ok((page, told))
+    }
+
+    /// How a line lies to other logs. What lies within one is left out; what was left out before stays so.
+    fn reach(&mut self, at: UnixMillis, from: u64, is_known: bool) -> Reach {
+        let cover = &mut self.place.cover;
+        if from < self.place.known.0 && cover.is_left_out(at, from) {
+            return Reach::Within(Span { from: at, to: at });
+        }
+        if is_known {
+            return Reach::Free;
+        }
+        let reach = cover.reach(at);
+        if let Reach::Within(span) = reach {
+            cover.leave_out(span, at, from);
+        }
+        reach
+    }
+
+    /// Whether a view stands at the edge of another log too.
+    fn is_told(
+        &mut self,
+        at: UnixMillis,
+        secret: Secret,
+        view: u64,
+        desk: &mut dyn Desk,
+    ) -> Result<bool, ImportError> {
+        let minute = at.minute();
+        if !self.place.cover.knows(minute) {
+            let edges = desk.edges(&self.options.site.id, self.place.log.stream, minute)?;
+            self.place.cover.learn(minute, edges);
+        }
+        Ok(self.place.cover.is_told(at, secret.name, view))
     }
 
     /// The secrets of the day that a moment lies in; for a visit window after midnight that of the day before
-    /// too, if any line of it was read. And whether beacons have their ids by that day's secret.
-    fn salts_of(&mut self, at: UnixMillis, desk: &mut dyn Desk) -> Result<(SiteSalts, bool), ImportError> {
+    /// too, if any line of it was read. And what is known of that day's secret.
+    fn salts_of(&mut self, at: UnixMillis, desk: &mut dyn Desk) -> Result<(SiteSalts, Secret), ImportError> {
         if !self.days[0].contains(at) {
             self.days.swap(0, 1);
             if !self.days[0].contains(at) {
@@ -429,7 +459,8 @@ impl<'a> Counter<'a> {
         let is_early = at.since(local.from) < self.options.visit_window_ms;
         let previous = if is_early { known(&self.salts, local.day.previous()) } else { None };
         let previous = previous.map(|previous| previous.salt);
-        Ok((SiteSalts { day: local.day, today: today.salt, previous }, today.is_of_beacons))
+        let secret = Secret { name: name_of(&today.salt), is_of_beacons: today.is_of_beacons };
+        Ok((SiteSalts { day: local.day, today: today.salt, previous }, secret))
     }
 
     /// Counts the views whose turn has come.
@@ -461,7 +492,8 @@ impl<'a> Counter<'a> {
         if view.day < self.details_from {
             self.summary.note_old_day(view.day, self.options.details_days);
         }
-        let is_of_beacons = view.is_of_beacons;
+        self.edges.add(view.at, view.secret.name, view.view, self.place.log.span);
+        let is_of_beacons = view.secret.is_of_beacons;
         let gathered = self.gathered.entry(view.day);
         let gathered = gathered.or_insert_with(|| Gathered { visitors: Sketch::default(), is_of_beacons });
         gathered.visitors.insert(view.visitor);
@@ -487,6 +519,7 @@ impl<'a> Counter<'a> {
             Ok(live_from) => live_from,
             Err(error) => {
                 self.changes = batch.changes;
+                self.edges.put_back(batch.edges);
                 let back = |of_beacons| {
                     move |(day, visitors)| (day, Gathered { visitors, is_of_beacons: of_beacons })
                 };
@@ -525,6 +558,7 @@ impl<'a> Counter<'a> {
             left_out_before: self.place.left_out_before,
             log,
             changes: std::mem::take(&mut self.changes),
+            edges: self.edges.take(self.place.log.span),
             visitors,
             visitors_today,
         }
@@ -535,36 +569,4 @@ impl<'a> Counter<'a> {
 fn details_from(now: UnixMillis, details_days: u32) -> Day {
     let today = i32::try_from(now.second() / 86_400).unwrap_or(i32::MAX);
     Day(today.saturating_sub(i32::try_from(details_days).unwrap_or(i32::MAX)))
-}
-
-impl Place {
-    fn new(file: String, log: ImportLog, cover: Cover) -> Place {
-        let known = (log.position, log.counted_at);
-        let (line, left_out_before) = (log.replay_line, log.left_out.len());
-        Place {
-            file,
-            log,
-            known,
-            is_behind: known.0 > 0,
-            stored: known,
-            left_out_before,
-            cover,
-            line,
-            last: Vec::new(),
-            read: 0,
-            read_before: 0,
-            parsed: 0,
-            first_error: None,
-            checkpoints: VecDeque::new(),
-        }
-    }
-
-    /// A line is dealt with.
-    fn pass(&mut self, line: &Line<'_>) {
-        self.line += 1;
-        self.read += 1;
-        self.log.position = self.log.position.max(line.to);
-        self.last.clear();
-        self.last.extend_from_slice(line.bytes);
-    }
 }

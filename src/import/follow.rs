@@ -91,6 +91,7 @@ impl Follow<'_> {
     /// When the log cannot be read, is none, or the desk refuses for good.
     pub fn run(&mut self, counter: &mut Counter<'_>, desk: &mut dyn Desk) -> Result<(), ImportError> {
         counter.forget_unsettled();
+        counter.follow();
         let stood = Stood::read(self.memory).map_err(|source| self.failed(source))?;
         let mut course = Course { tails: VecDeque::new(), stood, look_beside: Some(Why::Began) };
         let mut refusals = 0;

@@ -12,7 +12,8 @@
 //! of the two heads tells, so a log that was short when it was first read keeps its name. Where an import goes
 //! on, the line before must be the one that it ended with; a log that was replaced meanwhile is refused.
 //!
-//! Logs that were joined or cut anew are others by that name. What they tell again is left out by its time.
+//! Logs that were joined or cut anew are others by that name. What they tell again is left out by its time, and
+//! near the edges of a log view by view.
 //!
 //! # Secrets
 //! Days of the past get salts of their own, which lie in a file of their own until somebody says that no more
@@ -25,10 +26,12 @@ mod beside;
 mod counter;
 mod cover;
 mod desk;
+mod edge;
 mod follow;
 mod judge;
 mod order;
 mod outcome;
+mod place;
 mod source;
 mod wire;
 
@@ -41,7 +44,7 @@ pub use desk::{Begun, DaySalt, Desk, DeskError, Finished, OwnDesk};
 pub use follow::Follow;
 pub use outcome::{Outcome, Summary};
 pub use source::{HEAD_LINES, Progress};
-pub use wire::{BATCH_BYTES_MAX, decode, encode, left_out_of, numbers_of};
+pub use wire::{BATCH_BYTES_MAX, decode, encode};
 
 use crate::beacon::log::LogError;
 use crate::words::UnixMillis;

@@ -152,6 +152,26 @@ fn a_daemon_or_a_follower_that_dies_is_got_over() {
 }
 
 #[test]
+fn equal_lines_on_both_sides_of_a_rotation_all_count() {
+    let (daemon, log) = start();
+    let child = follow(&daemon, &log);
+    let began = now() - 100;
+    let equal = line(began, "203.0.113.1", "/again");
+    for n in 0..3 {
+        let first = line(began, "203.0.113.1", &format!("/n{n}"));
+        append(&log).write_all((first + &equal.repeat(20)).as_bytes()).unwrap();
+        wait_for(|| (views(&daemon) == n * 22 + 21).then_some(()));
+        // One is put on the old log after it has got its other name.
+        let old = log.with_extension(format!("log.{n}"));
+        fs::rename(&log, &old).unwrap();
+        append(&old).write_all(equal.as_bytes()).unwrap();
+    }
+    append(&log).write_all(line(began, "203.0.113.1", "/last").as_bytes()).unwrap();
+    wait_for(|| (views(&daemon) == 67).then_some(()));
+    assert_eq!(outcome(&end(child), "counted"), 67);
+}
+
+#[test]
 fn a_log_that_is_not_there_is_waited_for() {
     let (daemon, log) = start();
     let child = follow(&daemon, &log);
