@@ -8,29 +8,30 @@
 //! A log that steps back by more than an hour, like two logs in one file, begins anew there: no visit goes on
 //! from one piece to the next.
 
+mod views;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::cover::{Cover, Reach};
+use super::cover::Cover;
 use super::desk::{Begun, DaySalt, Desk};
-use super::edge::{Edges, name_of, view_of};
-use super::order::{LATE_MS, Order, Secret, Waiting};
+use super::edge::Edges;
+use super::order::{LATE_MS, Order, Waiting};
 use super::place::{Checkpoint, Place};
 use super::source::{Line, hash_of};
-use super::{ImportError, Outcome, Summary, judge};
-use crate::beacon::log::{self, LogError, LogLine};
+use super::{ImportError, Outcome, Summary};
+use crate::beacon::log::{self, LogError};
 use crate::rows::{Addition, LocalDay, OpenVisits, SiteChanges, Sketch};
 use crate::sites::Site;
 use crate::store::{ImportBatch, ImportLog, Span};
-use crate::visitor::{Logged, SiteSalts, Visitors};
+use crate::visitor::Visitors;
 use crate::words::{Day, Kind, PagePath, StreamId, Tally, UnixMillis};
+use views::Doubt;
 
 /// A log does not step back by more than this and stay one log.
 const STEP_BACK_MS: u64 = 3_600_000;
 /// How far apart, in the log's own time, the places are from which an import may go on.
 const CHECKPOINT_MS: u64 = 10_000;
-/// Salts held at once: those of today and yesterday, and of lines that come late.
-const SALTS_MAX: usize = 4;
 /// Logs that a follower remembers to have read: more than are rotated within two minutes.
 const BEFORE_MAX: usize = 16;
 
@@ -69,6 +70,7 @@ pub struct Counter<'a> {
     changes: SiteChanges,
     gathered: BTreeMap<Day, Gathered>,
     edges: Edges,
+    doubt: Doubt,
     /// For a follower, the logs that it has read; each took the place of the one before.
     before: Option<Vec<StreamId>>,
     /// What became of all lines.
@@ -115,6 +117,7 @@ impl<'a> Counter<'a> {
             changes: SiteChanges::default(),
             gathered: BTreeMap::new(),
             edges: Edges::default(),
+            doubt: Doubt::default(),
             before: None,
             summary: Summary::default(),
             settled: Summary::default(),
@@ -148,6 +151,7 @@ impl<'a> Counter<'a> {
         let Begun { mut log, live_from, others } = begun;
         self.live_from = live_from;
         self.order.begin(UnixMillis(0));
+        self.doubt = Doubt::default();
         let first_at = first_at.unwrap_or_default();
         let before = self.before.as_deref().unwrap_or_default();
         let cover = Cover::of(&log, others, before, first_at, self.options.overlap);
@@ -181,6 +185,7 @@ impl<'a> Counter<'a> {
         self.salts.clear();
         self.gathered.clear();
         self.edges = Edges::default();
+        self.doubt = Doubt::default();
         self.changes = SiteChanges::default();
         self.summary = self.settled.clone();
     }
@@ -219,9 +224,9 @@ impl<'a> Counter<'a> {
         &self.place.log
     }
 
-    /// Whether so many lines were read since the last batch.
+    /// Whether so many lines were read since the last batch, and it is known of each what becomes of it.
     pub(super) fn is_batch_full(&self, lines_max: u64) -> bool {
-        self.place.read - self.place.read_before >= lines_max
+        self.place.read - self.place.read_before >= lines_max && self.doubt.is_over()
     }
 
     /// What was wrong with the first line of the present log that was not read.
@@ -302,7 +307,7 @@ impl<'a> Counter<'a> {
         let line = self.place.line;
         let is_whole = self.place.checkpoints.is_empty() || self.place.cover.retakes();
         if self.newest.since(at) > STEP_BACK_MS && (is_whole || from >= self.place.known.0) {
-            self.flush();
+            self.count_all();
             self.order.begin(UnixMillis(0));
             self.visits = OpenVisits::default();
             self.newest = UnixMillis(0);
@@ -329,140 +334,6 @@ impl<'a> Counter<'a> {
         }
     }
 
-    fn judge(
-        &mut self,
-        line: &LogLine<'_>,
-        from: u64,
-        is_known: bool,
-        desk: &mut dyn Desk,
-    ) -> Result<Outcome, ImportError> {
-        if line.at >= self.future_from {
-            return Ok(Outcome::Future);
-        }
-        // A log has no more than seconds.
-        let is_live = |live_from: UnixMillis| line.at.second() >= live_from.second();
-        if !self.options.overlap && self.live_from.is_some_and(is_live) {
-            return Ok(Outcome::Live);
-        }
-        let reach = self.reach(line.at, from, is_known);
-        if let Reach::Within(_) = reach {
-            return Ok(Outcome::Covered);
-        }
-        let site = Arc::clone(&self.options.site);
-        let (salts, secret) = self.salts_of(line.at, desk)?;
-        let client = log::unescaped(line.client);
-        let agent = line.agent.map(log::unescaped);
-        let who = self.visitors.identify_logged(&client, agent.as_deref(), &site, &salts);
-        let (page, told) = match self.verdict(line, &who) {
-            Ok(shown) => shown,
-            Err(outcome) => {
-                self.advance(line.at, from);
-                return Ok(outcome);
-            }
-        };
-        let view = view_of(line, who.id);
-        if reach == Reach::Edge && self.is_told(line.at, secret, view, desk)? {
-            self.place.cover.leave_out_view(from);
-            return Ok(Outcome::Covered);
-        }
-        self.advance(line.at, from);
-        if !is_known {
-            self.place.cover.note_counted();
-        }
-        let (visitor, previous, traits) = (who.id, who.previous, who.traits.packed());
-        let (at, day) = (line.at, salts.day);
-        self.order.push(Waiting {
-            at,
-            from,
-            day,
-            visitor,
-            previous,
-            page,
-            traits,
-            told,
-            secret,
-            view,
-            is_known,
-        });
-        Ok(Outcome::Counted)
-    }
-
-    /// The page of a view, and what it tells; or why the line is none.
-    fn verdict(&self, line: &LogLine<'_>, who: &Logged) -> Result<judge::Shown, Outcome> {
-        let site = &self.options.site;
-        let outcome = if self.options.everything { Outcome::Counted } else { judge::judge(line, who, site) };
-        if outcome != Outcome::Counted {
-            return Err(outcome);
-        }
-        let (page, told) = judge::page(line, who, site);
-        if page.is_none() && !self.options.everything {
-            return Err(Outcome::NoPage);
-        }
-        Ok((page, told))
-    }
-
-    /// How a line lies to other logs. What lies within one is left out; what was left out before stays so.
-    fn reach(&mut self, at: UnixMillis, from: u64, is_known: bool) -> Reach {
-        let cover = &mut self.place.cover;
-        if from < self.place.known.0 && cover.is_left_out(at, from) {
-            return Reach::Within(Span { from: at, to: at });
-        }
-        if is_known {
-            return Reach::Free;
-        }
-        let reach = cover.reach(at);
-        if let Reach::Within(span) = reach {
-            cover.leave_out(span, at, from);
-        }
-        reach
-    }
-
-    /// Whether a view stands at the edge of another log too.
-    fn is_told(
-        &mut self,
-        at: UnixMillis,
-        secret: Secret,
-        view: u64,
-        desk: &mut dyn Desk,
-    ) -> Result<bool, ImportError> {
-        let minute = at.minute();
-        if !self.place.cover.knows(minute) {
-            let edges = desk.edges(&self.options.site.id, self.place.log.stream, minute)?;
-            self.place.cover.learn(minute, edges);
-        }
-        Ok(self.place.cover.is_told(at, secret.name, view))
-    }
-
-    /// The secrets of the day that a moment lies in; for a visit window after midnight that of the day before
-    /// too, if any line of it was read. And what is known of that day's secret.
-    fn salts_of(&mut self, at: UnixMillis, desk: &mut dyn Desk) -> Result<(SiteSalts, Secret), ImportError> {
-        if !self.days[0].contains(at) {
-            self.days.swap(0, 1);
-            if !self.days[0].contains(at) {
-                self.days[0] = LocalDay::of(at, &self.options.site.time_zone);
-            }
-        }
-        let local = self.days[0];
-        let known = |salts: &[(Day, DaySalt)], wanted| {
-            salts.iter().find(|(day, _)| *day == wanted).map(|(_, salt)| *salt)
-        };
-        let today = if let Some(salt) = known(&self.salts, local.day) {
-            salt
-        } else {
-            let made = desk.salt(local.day)?;
-            if self.salts.len() == SALTS_MAX {
-                self.salts.remove(0);
-            }
-            self.salts.push((local.day, made));
-            made
-        };
-        let is_early = at.since(local.from) < self.options.visit_window_ms;
-        let previous = if is_early { known(&self.salts, local.day.previous()) } else { None };
-        let previous = previous.map(|previous| previous.salt);
-        let secret = Secret { name: name_of(&today.salt), is_of_beacons: today.is_of_beacons };
-        Ok((SiteSalts { day: local.day, today: today.salt, previous }, secret))
-    }
-
     /// Counts the views whose turn has come.
     fn let_go(&mut self) {
         while let Some(view) = self.order.pop(self.newest) {
@@ -472,6 +343,11 @@ impl<'a> Counter<'a> {
 
     /// Counts all views, also those that earlier ones might still come before.
     pub(super) fn flush(&mut self) {
+        self.end_doubt();
+        self.count_all();
+    }
+
+    fn count_all(&mut self) {
         while let Some(view) = self.order.pop_up_to(UnixMillis(u64::MAX)) {
             self.count(&view);
         }

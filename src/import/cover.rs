@@ -7,9 +7,10 @@
 //! when that is said later.
 //!
 //! Logs that were rotated meet, and lines may be a minute from their place. So the first and the last minute of a
-//! log are not its own: there each view is looked for among those that were counted ([`crate::store::EdgeSecond`]).
-//! Two requests that are the same in everything that a log says of them, in one second, one on each side, are
-//! taken for one; a follower, which sees a rotation happen, does not ask. Where the hashes fit nothing any more,
+//! log are not its own: there each view is looked for among those that were counted ([`crate::store::EdgeSecond`]),
+//! with the view that stands before it. Several requests on one side of a rotation that are the same in everything
+//! as on the other, in the same second and one behind the other, are taken for a copy; a follower, which sees a
+//! rotation happen, does not ask. Where the hashes fit nothing any more,
 //! because the secret of that day is erased, or where a second has too many views to keep, the time decides: a log
 //! that begins in the last minute of another, or began before it, is its neighbour and counts there, and any
 //! other does not.
@@ -32,6 +33,8 @@ pub(super) struct Cover {
     inner: Vec<Span>,
     /// Where they are theirs perhaps, likewise.
     edges: Vec<Span>,
+    /// Those, with a minute on both sides: what stands beside a view there.
+    near_edges: Vec<Span>,
     /// What is known of those, minute by minute: views that no line of this log was yet.
     minutes: VecDeque<(u64, Vec<(StreamId, EdgeSecond)>)>,
     /// The logs before this one that a follower has read.
@@ -48,6 +51,17 @@ pub(super) struct Cover {
     retaken: Vec<LeftOut>,
     /// Lines before this byte were counted, whatever their moment is.
     counted_before: u64,
+}
+
+/// What other logs tell of a view at their edges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// It is among those that were counted there.
+    Told,
+    /// One like it is, behind another view.
+    Perhaps,
+    /// None is.
+    New,
 }
 
 /// How a moment lies to the other logs.
@@ -79,9 +93,11 @@ impl Cover {
         let inner = joined(others.iter().filter_map(|(_, span)| span.inner()).collect());
         let has_edges = others.iter().filter(|(stream, _)| !before.contains(stream));
         let edges = joined(has_edges.flat_map(|(_, span)| edges_of(*span)).collect());
+        let near = |edge: &Span| Span { from: edge.from.minus(LATE_MS), to: edge.to.plus(LATE_MS) };
         Cover {
             others,
             inner,
+            near_edges: joined(edges.iter().map(near).collect()),
             edges,
             before: before.to_vec(),
             first_at,
@@ -119,6 +135,11 @@ impl Cover {
             (None, Some(_)) => Reach::Edge,
             (None, None) => Reach::Free,
         }
+    }
+
+    /// Whether a line of a moment may stand beside one at an edge.
+    pub(super) fn is_near_edge(&self, at: UnixMillis) -> bool {
+        holding(&self.near_edges, at).is_some()
     }
 
     /// Leaves out the lines of a time, from a byte on.
@@ -165,24 +186,33 @@ impl Cover {
         self.minutes.push_back((minute, edges));
     }
 
-    /// Whether another log told of a view at its edge. One that it told of once is one view here too.
-    pub(super) fn is_told(&mut self, at: UnixMillis, secret: u64, view: u64) -> bool {
+    /// Looks for a view at other logs' edges, by [`super::place::Place::view`]. One that is there once is one view
+    /// here too.
+    pub(super) fn look(&mut self, at: UnixMillis, secret: u64, view: u64) -> Look {
         let minute = self.minutes.iter_mut().find(|(minute, _)| *minute == at.minute());
-        let Some((_, edges)) = minute else { return false };
-        let second = edges.iter_mut().filter(|(_, edge)| edge.second == at.second());
-        let mut unsure = Vec::new();
-        for (stream, edge) in second {
-            let found = edge.views.iter().position(|told| *told == view && edge.secret == secret);
-            if let Some(found) = found {
-                // Its place stays, as a full second is one for good.
-                edge.views[found] = TAKEN;
-                return true;
-            }
-            if edge.secret != secret || edge.is_full() {
-                unsure.push(*stream);
+        let Some((_, edges)) = minute else { return Look::New };
+        let (alone, mut look, mut unsure) = (view >> 32 << 32, Look::New, Vec::new());
+        // One that the other log begins with has nothing before it.
+        for wanted in [view, alone] {
+            for (stream, edge) in edges.iter_mut().filter(|(_, edge)| edge.second == at.second()) {
+                if edge.secret != secret || edge.is_full() {
+                    unsure.push(*stream);
+                }
+                if edge.secret != secret {
+                    continue;
+                }
+                if let Some(found) = edge.views.iter_mut().find(|told| **told == wanted) {
+                    // Its place stays, as a full second is one for good.
+                    *found = TAKEN;
+                    return Look::Told;
+                }
+                if edge.views.iter().any(|told| *told >> 32 == view >> 32) {
+                    look = Look::Perhaps;
+                }
             }
         }
-        unsure.into_iter().any(|stream| !self.is_neighbour(stream, at))
+        let is_covered = unsure.into_iter().any(|stream| !self.is_neighbour(stream, at));
+        if is_covered { Look::Told } else { look }
     }
 
     /// Whether this log goes on where another ends, or ends where it begins, as far as times tell.
@@ -281,11 +311,22 @@ mod tests {
         let mut cover = cover(1_000_000);
         let (at, edge) = (UnixMillis(1_990_000), |secret, views| EdgeSecond { second: 1_990, secret, views });
         assert!(!cover.knows(at.minute()));
-        cover.learn(at.minute(), vec![(STREAM, edge(5, vec![11, 11, 12]))]);
+        let view = |said: u64, before: u64| said << 32 | before;
+        let (first, twice) = (view(7, 0), view(8, 7));
+        cover.learn(at.minute(), vec![(STREAM, edge(5, vec![first, twice, twice]))]);
         assert!(cover.knows(at.minute()));
-        let told = [11, 13, 11, 11, 12].map(|view| cover.is_told(at, 5, view));
-        assert_eq!(told, [true, false, true, false, true]);
-        assert!(!cover.is_told(at.plus(1_000), 5, 12), "of another second");
+        for (said, before, expected) in [
+            (8, 7, Look::Told),
+            (9, 8, Look::New),
+            (8, 9, Look::Perhaps),
+            (8, 7, Look::Told),
+            (8, 7, Look::New),
+            (7, 3, Look::Told),
+            (7, 0, Look::New),
+        ] {
+            assert_eq!(cover.look(at, 5, view(said, before)), expected, "{said} behind {before}");
+        }
+        assert_eq!(cover.look(at.plus(1_000), 5, twice), Look::New, "of another second");
     }
 
     #[test]
@@ -294,16 +335,16 @@ mod tests {
         let end = EdgeSecond { second: 1_990, secret: 6, views: vec![9] };
         let begin = EdgeSecond { second: 1_010, ..end.clone() };
         for (edge, first_at, told) in [
-            (&full, 1_000_000, true),
-            (&full, 1_940_000, false),
-            (&end, 1_000_000, true),
-            (&end, 1_940_000, false),
-            (&begin, 1_000_000, true),
-            (&begin, 999_000, false),
+            (&full, 1_000_000, Look::Told),
+            (&full, 1_940_000, Look::New),
+            (&end, 1_000_000, Look::Told),
+            (&end, 1_940_000, Look::New),
+            (&begin, 1_000_000, Look::Told),
+            (&begin, 999_000, Look::New),
         ] {
             let (mut cover, at) = (cover(first_at), UnixMillis(edge.second * 1_000));
             cover.learn(at.minute(), vec![(STREAM, edge.clone())]);
-            assert_eq!(cover.is_told(at, 5, 1), told, "{first_at} {}", edge.second);
+            assert_eq!(cover.look(at, 5, 1 << 32), told, "{first_at} {}", edge.second);
         }
     }
 

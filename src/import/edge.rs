@@ -54,9 +54,9 @@ impl Edges {
     }
 }
 
-/// What a view is known by: who, when, and what the line says besides. The address and the browser are not in it;
-/// who looked is in it by the day's id alone, so that nothing can be found by trying once the secret is erased.
-pub(super) fn view_of(line: &LogLine<'_>, visitor: VisitorId) -> u64 {
+/// What a view says, as a number: who, when, and what else the line tells. The address and the browser are not in
+/// it; who looked is in it by the day's id alone, so that nothing can be found by trying once the secret is erased.
+pub(super) fn said_of(line: &LogLine<'_>, visitor: VisitorId) -> u32 {
     let mut hasher = SipHasher24::new();
     hasher.write(&visitor.0.to_le_bytes());
     hasher.write(&line.at.0.to_le_bytes());
@@ -65,8 +65,8 @@ pub(super) fn view_of(line: &LogLine<'_>, visitor: VisitorId) -> u64 {
         hasher.write(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes());
         hasher.write(part);
     }
-    // 0 stands for none.
-    hasher.finish().max(1)
+    // 0 stands for no view.
+    u32::try_from(hasher.finish() >> 32).unwrap_or(1).max(1)
 }
 
 /// What a secret is known by.
@@ -112,7 +112,7 @@ mod tests {
                 "{who} - - [17/May/2015:10:05:03 +0000] \"GET {page} HTTP/1.1\" 200 1 \"-\" \"x\"{end}"
             );
             let line = crate::beacon::log::parse(text.as_bytes()).expect("a line");
-            view_of(&line, VisitorId(u64::try_from(who.len()).expect("small")))
+            said_of(&line, VisitorId(u64::try_from(who.len()).expect("small")))
         };
         assert_eq!(line("10.0.0.1", "/a", ""), line("10.0.0.1", "/a", "\r"));
         assert_ne!(line("10.0.0.1", "/a", ""), line("10.0.0.1", "/b", ""));

@@ -163,6 +163,15 @@ impl Summary {
         &self.uncounted
     }
 
+    /// Lines that were noted as views turn out to be something else.
+    pub(super) fn take_back(&mut self, outcome: Outcome, lines: u64) {
+        let counted = self.outcomes.entry(Outcome::Counted).or_default();
+        *counted = counted.saturating_sub(lines);
+        self.lines -= lines.min(self.lines);
+        self.note_many(outcome, lines);
+        self.outcomes.retain(|_, lines| *lines > 0);
+    }
+
     /// All lines.
     #[must_use]
     pub fn lines(&self) -> u64 {

@@ -23,6 +23,8 @@ pub(super) struct Place {
     pub(super) cover: Cover,
     pub(super) line: u64,
     pub(super) last: Vec<u8>,
+    /// What the view before said; 0 when there was none near.
+    pub(super) said_before: u32,
     pub(super) read: u64,
     /// Lines that were read when the last batch was handed in.
     pub(super) read_before: u64,
@@ -53,12 +55,19 @@ impl Place {
             cover,
             line,
             last: Vec::new(),
+            said_before: 0,
             read: 0,
             read_before: 0,
             parsed: 0,
             first_error: None,
             checkpoints: VecDeque::new(),
         }
+    }
+
+    /// What a view is known by in other logs, by what it says: that, and what the view before it said.
+    pub(super) fn view(&mut self, said: u32) -> u64 {
+        let before = std::mem::replace(&mut self.said_before, said);
+        u64::from(said) << 32 | u64::from(before)
     }
 
     /// A line is dealt with.

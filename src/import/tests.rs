@@ -305,6 +305,22 @@ fn equal_lines_count_as_often_as_one_log_has_them_and_not_again_from_a_copy() {
 }
 
 #[test]
+fn an_equal_line_on_the_other_side_of_a_cut_counts() {
+    let mut room = Room::new();
+    let view = |(second, who)| (second, who, 1);
+    let first: Vec<View> = [(0, 1), (30, 2), (50, 3), (55, 4)].into_iter().map(view).collect();
+    let second: Vec<View> = [(56, 5), (50, 3), (57, 6), (59, 7)].into_iter().map(view).collect();
+    room.count(&text(&first), 1_000, 9).0.expect("counts");
+    let (_, summary) = room.count(&text(&second), 1_000, 9);
+    assert_eq!((summary.of(Outcome::Counted), summary.of(Outcome::Covered)), (4, 0));
+    let whole = [text(&first), text(&second)].concat();
+    for copy in [whole.clone(), [text(&second), text(&first)].concat(), [&b"x\n"[..], &whole[..]].concat()] {
+        room.count(&copy, 1_000, 9).0.expect("counts");
+        assert_eq!(room.views(), 8);
+    }
+}
+
+#[test]
 fn once_the_secrets_are_erased_a_copy_is_left_out_by_its_time_and_a_neighbour_counts() {
     let views: Vec<View> = (0..600).map(|n| (n, u8::try_from(n % 7).expect("small"), 1)).collect();
     let (first, second) = views.split_at(400);

@@ -22,7 +22,8 @@ pub struct EdgeSecond {
     pub second: u64,
     /// What the secret of the visitors' ids is known by.
     pub secret: u64,
-    /// A hash of each counted view, in no order; of two that are the same, two.
+    /// What each counted view is known by, in no order; of two that are the same, two. In the upper half a hash of
+    /// what it says, in the lower that of the view before it, or 0 when nobody knows.
     pub views: Vec<u64>,
 }
 
