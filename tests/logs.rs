@@ -154,12 +154,19 @@ fn a_last_line_that_gets_its_end_later_stays_counted_and_the_log_goes_on() {
     write(&other, "a.log", grown.as_bytes());
     assert_eq!(counted(&import(&other, &[&log])), (5, 1));
     same(&daemon, &other);
-    // One that was counted while half of it was written is another line once it is whole.
-    let half = Daemon::stopped(SITE);
-    let log = write(&half, "a.log", &text.as_bytes()[..text.len() - 20]);
-    import(&half, &["--final", &log]);
-    write(&half, "a.log", grown.as_bytes());
-    refused(&half, &[&log], "is not what it was");
+    // One that was counted while half of it was written is not counted again once it is whole; one of which
+    // nothing could be read yet is.
+    for (missing, expected) in [(20, (5, 1)), (FIREFOX.len() + 30, (4, 2))] {
+        let half = Daemon::stopped(SITE);
+        let log = write(&half, "a.log", &text.as_bytes()[..text.len() - missing]);
+        import(&half, &["--final", &log]);
+        assert_eq!(counted(&import(&half, &["--final", &log])).1, 0);
+        write(&half, "a.log", grown.as_bytes());
+        assert_eq!(counted(&import(&half, &[&log])), expected);
+        assert_eq!(counted(&import(&half, &[&log])), (6, 0));
+        let other = grown.replace("/p4", "/x4");
+        refused(&half, &[&write(&half, "a.log", other.as_bytes())], "is not what it was");
+    }
 }
 
 #[test]
@@ -571,6 +578,30 @@ fn a_damaged_archive_is_refused_whole_and_the_good_one_counts() {
         import(&whole, &[&write(&whole, "whole.log", text.as_bytes())]);
         same(&daemon, &whole);
     }
+}
+
+#[test]
+fn a_damaged_archive_through_a_pipe_is_refused_whole_too() {
+    let text = generated(5_000, &mut Dice(12));
+    let daemon = Daemon::stopped(SITE);
+    let packed = gzip(text.as_bytes());
+    let bad = write(&daemon, "bad.gz", &packed[..packed.len() / 2]);
+    let padded = [&packed[..], &[0; 700]].concat();
+    let good = write(&daemon, "good.gz", &padded);
+    let import = |file: &str| {
+        let mut child = daemon.command("import", &["--site", "vks", "--json", "-"]);
+        child.stdin(fs::File::open(file).unwrap()).output().unwrap()
+    };
+    let output = import(&bad);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("damaged or cut short") && said.contains("Nothing of it was counted"), "{said}");
+    assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap()["lines"], 0);
+    let output = import(&good);
+    assert!(output.status.success(), "zeros behind the end are no damage, as for gzip(1)");
+    assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap()["lines"], 5_000);
+    let left: Vec<_> =
+        fs::read_dir(daemon.state()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().starts_with("import-")), "{left:?}");
 }
 
 #[test]

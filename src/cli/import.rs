@@ -100,7 +100,7 @@ impl Import {
             let told = self.tell(&counter.summary);
             return done.and(told);
         }
-        let logs = self.open(&mut counter);
+        let logs = self.open(&mut counter, &config.state_directory);
         let mut done = Ok(());
         if !logs.is_empty() {
             done = at_desk(&config, |desk| {
@@ -115,14 +115,19 @@ impl Import {
     }
 
     /// The logs in the order of their first lines. One that cannot be opened is noted, for the others count.
-    fn open(&self, counter: &mut Counter<'_>) -> Vec<Log> {
+    fn open(&self, counter: &mut Counter<'_>, spool: &Path) -> Vec<Log> {
         let stdin = [PathBuf::from("-")];
         let files = if self.files.is_empty() { &stdin } else { &self.files[..] };
         let mut logs = Vec::new();
         for file in files {
-            let is_stdin = file.as_os_str() == "-";
-            let log =
-                if is_stdin { Log::of_stream(io::stdin()) } else { Log::open(file, self.last_line_is_whole) };
+            let is_pipe = || std::fs::metadata(file).is_ok_and(|found| !found.is_file() && !found.is_dir());
+            let log = if file.as_os_str() == "-" {
+                Log::of_stream(io::stdin(), spool)
+            } else if is_pipe() {
+                Log::of_pipe(file, spool)
+            } else {
+                Log::open(file, self.last_line_is_whole)
+            };
             match log {
                 Ok(log) => logs.push(log),
                 Err(error) => counter.note_uncounted(&file.display().to_string(), &error.to_string()),
@@ -194,7 +199,7 @@ pub(super) fn count_history(
         details_days: config.fold.details_days,
     };
     let mut counter = Counter::new(options, &visitors, Clock::system().now());
-    let log = Log::of_stream(log).map_err(|error| failed(&error))?;
+    let log = Log::of_stream(log, &config.state_directory).map_err(|error| failed(&error))?;
     at_desk(config, |desk| counter.count_log(log, desk, &mut |_, _| ()))
 }
 

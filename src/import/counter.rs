@@ -259,14 +259,19 @@ impl<'a> Counter<'a> {
         let ends_there = line.from < known_to
             && (line.to == known_to
                 || u64::try_from(line.bytes.len()).is_ok_and(|n| line.from + n == known_to));
-        if line.from < known_to && line.to > known_to && !ends_there {
+        let is_torn = line.from < known_to && line.to > known_to && !ends_there;
+        // As much of it as was there when it was counted as the last line.
+        let torn = self.place.torn(line).filter(|_| is_torn);
+        if is_torn && torn.is_none() {
             return Err(self.replaced());
         }
         let parsed = if line.is_too_long { Err(LogError::TooLong) } else { log::parse(line.bytes) };
         self.place.parsed += u64::from(parsed.is_ok());
         self.place.first_error = self.place.first_error.or(parsed.err());
         let was_counted = |at| self.place.cover.was_counted(at, line.from, counted_at);
-        let is_known = line.from < known_to && parsed.is_ok_and(|parsed| was_counted(parsed.at));
+        let is_known = line.from < known_to
+            && parsed.is_ok_and(|parsed| was_counted(parsed.at))
+            && torn.is_none_or(|torn| log::parse(torn).is_ok());
         let outcome = match parsed {
             Ok(parsed) => self.judge(&parsed, line.from, is_known, desk)?,
             Err(error) => Outcome::Unreadable(error),
@@ -277,25 +282,24 @@ impl<'a> Counter<'a> {
         if !(is_already && self.begins_again) {
             self.summary.note(outcome, &self.place.file, self.place.line);
         }
-        if ends_there {
-            self.all_known()?;
+        if ends_there && hash_of(&self.place.last) != self.place.log.tail {
+            return Err(self.replaced());
+        }
+        if ends_there || is_torn {
+            self.all_known();
         }
         self.let_go();
         Ok(())
     }
 
     /// Everything up to where the log stood was read: what was counted has its place.
-    fn all_known(&mut self) -> Result<(), ImportError> {
-        if hash_of(&self.place.last) != self.place.log.tail {
-            return Err(self.replaced());
-        }
+    fn all_known(&mut self) {
         let counted_at = self.place.known.1;
         while let Some(view) = self.order.pop_up_to(counted_at) {
             self.count(&view);
         }
         self.order.begin(counted_at);
         self.place.is_behind = false;
-        Ok(())
     }
 
     fn replaced(&self) -> ImportError {

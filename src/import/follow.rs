@@ -183,6 +183,14 @@ impl Follow<'_> {
         counter.note_remark(text);
     }
 
+    /// Opens the file that has the name now. Opening a pipe would wait for a writer, deaf to every signal.
+    fn open(&self) -> Result<Log, ImportError> {
+        if std::fs::metadata(self.path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+            return Err(ImportError::NotPlain { path: self.path.to_owned() });
+        }
+        Log::open(self.path, false)
+    }
+
     /// Opens the file that has the name now, if it is another than the last one that we opened. One that is
     /// not there for a moment is waited for.
     fn open_new(&self, last: Option<&Tail>) -> Result<Option<Tail>, ImportError> {
@@ -190,7 +198,7 @@ impl Follow<'_> {
         if std::fs::metadata(self.path).is_ok_and(|found| is_last(&found)) {
             return Ok(None);
         }
-        let log = match Log::open(self.path, false) {
+        let log = match self.open() {
             Ok(log) => log,
             Err(ImportError::File { source, .. }) if source.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
@@ -218,7 +226,7 @@ impl Follow<'_> {
         let mut ahead: Vec<_> =
             course.tails.iter().filter_map(|tail| tail.log.source.head_now().ok()).collect();
         if course.tails.is_empty() {
-            ahead.extend(Log::open(self.path, false).ok().map(|log| log.head));
+            ahead.extend(self.open().ok().map(|log| log.head));
         }
         let is_ahead = |head: &[u64]| ahead.iter().any(|ahead| is_same(ahead, head));
         let stood = course.stood.clone();

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::cover::Cover;
-use super::source::Line;
+use super::source::{Line, hash_of};
 use crate::beacon::log::LogError;
 use crate::store::ImportLog;
 use crate::words::UnixMillis;
@@ -68,6 +68,12 @@ impl Place {
     pub(super) fn view(&mut self, said: u32) -> u64 {
         let before = std::mem::replace(&mut self.said_before, said);
         u64::from(said) << 32 | u64::from(before)
+    }
+
+    /// The part of a line that was counted when it was the last one and had no end yet, if it is the same line.
+    pub(super) fn torn<'l>(&self, line: &Line<'l>) -> Option<&'l [u8]> {
+        let part = self.known.0.checked_sub(line.from).and_then(|bytes| usize::try_from(bytes).ok())?;
+        line.bytes.get(..part).filter(|part| hash_of(part) == self.log.tail)
     }
 
     /// A line is dealt with.

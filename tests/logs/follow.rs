@@ -267,6 +267,9 @@ fn one_log_has_one_follower_and_standard_input_none() {
     };
     refused(log.to_str().unwrap(), 1, "another `headcount import --follow` reads");
     refused("-", 2, "standard input cannot be followed");
+    let pipe = daemon.directory.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    refused(pipe.to_str().unwrap(), 1, "is no plain file, so it cannot be followed");
     end(child);
 }
 
