@@ -13,6 +13,7 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::import_from::FromOptions;
+use super::screen::shortened;
 use super::{Failure, Settings, failed, put};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -296,7 +297,30 @@ struct Bar {
 }
 
 impl Bar {
-    const CELLS: u64 = 30;
+    const CELLS_MAX: usize = 30;
+    /// A shorter bar says less than the name in its place.
+    const CELLS_MIN: usize = 5;
+
+    /// The line, in fewer columns than the terminal has, so that it stays one.
+    fn text(name: &str, read: u64, bytes: u64, lines: u64, columns: usize) -> String {
+        let room = columns.saturating_sub(1);
+        let read = read.min(bytes);
+        let behind = match bytes {
+            0 => format!("{lines} lines"),
+            bytes => format!("{:>3} %, {lines} lines", 100 * read / bytes),
+        };
+        let left = room.saturating_sub(behind.len());
+        let name = format!("{}: ", shortened(name, (left / 2).max(left.saturating_sub(Self::CELLS_MAX + 3))));
+        let cells = left.saturating_sub(name.chars().count() + 1).min(Self::CELLS_MAX);
+        let bar: String = if bytes == 0 || cells < Self::CELLS_MIN {
+            String::new()
+        } else {
+            let all = u64::try_from(cells).unwrap_or(0);
+            let cell = |n| if n < all * read / bytes { '█' } else { '░' };
+            (0..all).map(cell).chain([' ']).collect()
+        };
+        shortened(&format!("{name}{bar}{behind}"), room)
+    }
 
     fn show(&mut self, name: &str, progress: &Progress, summary: &Summary) {
         let mut terminal = io::stderr();
@@ -304,16 +328,8 @@ impl Bar {
             return;
         }
         self.is_shown = true;
-        let lines = summary.lines();
-        let text = match progress.bytes {
-            0 => format!("{name}: {lines} lines"),
-            bytes => {
-                let done = Self::CELLS * progress.read().min(bytes) / bytes;
-                let cell = |n| if n < done { '█' } else { '░' };
-                let bar: String = (0..Self::CELLS).map(cell).collect();
-                format!("{name}: {bar} {:>3} %, {lines} lines", 100 * progress.read().min(bytes) / bytes)
-            }
-        };
+        let columns = terminal_size::terminal_size_of(&terminal).map_or(80, |(columns, _)| columns.0);
+        let text = Self::text(name, progress.read(), progress.bytes, summary.lines(), usize::from(columns));
         // A terminal that is gone needs no bar.
         write!(terminal, "\r\x1b[K{text}").and_then(|()| terminal.flush()).ok();
     }
@@ -328,5 +344,25 @@ impl Bar {
 impl Drop for Bar {
     fn drop(&mut self) {
         self.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Bar;
+    use unicode_width::UnicodeWidthStr;
+
+    #[test]
+    fn the_bar_is_narrower_than_any_terminal_and_says_how_far_it_is() {
+        let name = "access.log-20260301-of-a-host-with-a-long-name.gz";
+        for columns in [1, 10, 20, 30, 40, 60, 80, 200] {
+            for bytes in [0, 1_000_000] {
+                let text = Bar::text(name, 500_000, bytes, 1_234_567, columns);
+                assert!(text.width() < columns.max(1) + usize::from(columns == 1), "{columns}: {text}");
+                assert!(columns < 30 || text.ends_with("1234567 lines"), "{columns}: {text}");
+                assert!(columns < 30 || bytes == 0 || text.contains(" 50 %"), "{columns}: {text}");
+            }
+        }
+        assert!(Bar::text("a.log", 500_000, 1_000_000, 7, 80).starts_with("a.log: ███████████████░░░"));
     }
 }
