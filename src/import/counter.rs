@@ -132,6 +132,11 @@ impl<'a> Counter<'a> {
         &self.options.site
     }
 
+    /// How long a visit stays open, in milliseconds.
+    pub(super) fn visit_window_ms(&self) -> u64 {
+        self.options.visit_window_ms
+    }
+
     /// Notes the present moment: days after it have not come yet.
     pub fn set_now(&mut self, now: UnixMillis) {
         if now >= self.future_from {

@@ -366,7 +366,9 @@ mod tests {
     #[test]
     fn views_that_are_left_out_one_behind_the_other_take_one_entry() {
         let mut cover = cover(10);
-        [10, 20, 40].into_iter().for_each(|from| cover.leave_out_view(from));
+        for from in [10, 20, 40] {
+            cover.leave_out_view(from);
+        }
         cover.leave_out(OTHER, UnixMillis(1_500_000), 50);
         cover.leave_out_view(60);
         cover.note_counted();

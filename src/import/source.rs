@@ -520,7 +520,7 @@ mod tests {
     #[test]
     fn zeros_behind_a_gzip_file_are_no_damage_and_anything_else_is() {
         let padded = |padding: &[u8]| [&gzip(TEXT)[..], padding].concat();
-        let mut whole = file(&padded(&[0; 100_000]));
+        let mut whole = file(&padded(&vec![0; 100_000]));
         assert_eq!((lines(&mut whole).len(), whole.broken.take()), (5, None));
         let mut twice = file(&[padded(&[]), gzip(b"\nlast\n")].concat());
         assert_eq!((lines(&mut twice).len(), twice.broken.take()), (6, None));

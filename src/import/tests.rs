@@ -248,7 +248,9 @@ fn cut_log() -> impl Strategy<Value = (Vec<View>, Vec<usize>, Vec<Joined>)> {
             views.sort_by_key(|(minute, ..)| *minute);
             let lines = views.len();
             let view = |(minute, second, who): (u64, u64, u8)| (minute * 60 + second, who, 0);
-            cuts.iter_mut().for_each(|cut| *cut %= lines);
+            for cut in &mut cuts {
+                *cut %= lines;
+            }
             cuts.extend([0, lines]);
             cuts.sort_unstable();
             (views.into_iter().map(view).collect(), cuts, joined)
@@ -283,7 +285,9 @@ proptest! {
             }
             // One that begins like another that went on differently is refused, and counts nothing.
             if room.count(text.as_bytes(), lines, 1_000).0.is_ok() {
-                taken.into_iter().for_each(|n| counted[n] = true);
+                for n in taken {
+                    counted[n] = true;
+                }
             }
             let expected = u64::try_from(counted.iter().filter(|is| **is).count()).expect("small");
             prop_assert_eq!(room.views(), expected);

@@ -13,7 +13,7 @@ use crate::rows::{SiteChanges, Sketch};
 use crate::store::{EdgeSecond, ImportBatch, ImportLog, LeftOut, Span};
 use crate::words::{Day, PagePath, SiteId, StreamId, Tally, UnixMillis};
 
-/// The most bytes of a batch: 100,000 lines that all ask for another page of 100 letters take 11 MiB.
+/// The most bytes of a batch: 25,000 lines that all ask for another page of 100 letters take 3 MiB.
 pub const BATCH_BYTES_MAX: u64 = 128 << 20;
 /// Says which form this is; another release has another.
 const VERSION: u32 = 3;

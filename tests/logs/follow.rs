@@ -172,6 +172,24 @@ fn equal_lines_on_both_sides_of_a_rotation_all_count() {
 }
 
 #[test]
+fn a_follower_that_is_killed_behind_a_rotation_knows_the_open_visits_again() {
+    let (daemon, log) = start();
+    let began = now() - 300;
+    fs::write(&log, line(began, "203.0.113.1", "/first")).unwrap();
+    let mut child = follow(&daemon, &log);
+    wait_for(|| (views(&daemon) == 1).then_some(()));
+    fs::rename(&log, log.with_extension("log.1")).unwrap();
+    fs::write(&log, line(began + 10, "203.0.113.2", "/second")).unwrap();
+    wait_for(|| (views(&daemon) == 2).then_some(()));
+    child.kill();
+    append(&log).write_all(line(began + 20, "203.0.113.1", "/third").as_bytes()).unwrap();
+    let child = follow(&daemon, &log);
+    wait_for(|| (views(&daemon) == 3).then_some(()));
+    assert_eq!(daemon.numbers("vks")["total"]["visits"], 2);
+    assert_eq!(outcome(&end(child), "counted"), 1);
+}
+
+#[test]
 fn a_log_that_is_not_there_is_waited_for() {
     let (daemon, log) = start();
     let child = follow(&daemon, &log);
