@@ -56,7 +56,8 @@ fn today(daemon: &Daemon) -> String {
 fn output_that_cannot_be_written_is_a_failure_unless_it_tells_of_a_change() {
     let daemon = Daemon::start("[[site]]\nid = \"vks\"\n");
     for (name, arguments, code) in [
-        ("sites", &[][..], 1),
+        ("adjust", &["vks", "visits", "+1", "--reason", "x"][..], 0),
+        ("sites", &[], 1),
         ("sites", &["--json"], 1),
         ("status", &[], 1),
         ("doctor", &[], 1),
@@ -69,7 +70,6 @@ fn output_that_cannot_be_written_is_a_failure_unless_it_tells_of_a_change() {
         ("adjust", &["vks", "--list"], 1),
         ("import", &["--site", "vks", "--json", "/dev/null"], 1),
         ("import", &["--finish"], 1),
-        ("adjust", &["vks", "visits", "+1", "--reason", "x"], 0),
     ] {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let output = daemon.command(name, arguments).stdout(full).output().unwrap();
