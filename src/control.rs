@@ -29,7 +29,7 @@ use crate::rows::LocalDay;
 use crate::sites::Site;
 use crate::store::{Adjustment, Batch, Brought, Earlier, Reason, Scope, Source};
 use crate::web::Rooms;
-use crate::words::{Day, Figure, PagePath, SiteId, UnixMillis};
+use crate::words::{Day, Figure, PagePath, SiteId, StreamId, UnixMillis};
 
 /// The longest line of a request: an old counter's half a million pages fit. Only this daemon's own user
 /// can connect.
@@ -96,6 +96,15 @@ pub enum Request {
     ImportSalt {
         /// The day, since 1970-01-01.
         day: i32,
+    },
+    /// What other logs tell of a minute at their edges.
+    ImportEdges {
+        /// The site's id.
+        site: String,
+        /// The log that asks.
+        but: u64,
+        /// The minute, since 1970-01-01T00:00:00Z.
+        minute: u64,
     },
     /// A part of a log, in the bytes behind the line.
     ImportBatch {
@@ -244,6 +253,9 @@ async fn answer(
         Request::Fold => ask(orders, Order::Fold).await.map(|()| Value::Null),
         Request::ImportBegin { site, head } => imports::begin(&site, head, rooms, orders).await,
         Request::ImportSalt { day } => imports::salt(Day(day), orders).await,
+        Request::ImportEdges { site, but, minute } => {
+            imports::edges(&site, StreamId(but), minute, orders).await
+        }
         Request::ImportFinish { site } => imports::finish(site.as_deref(), orders).await,
         // Answered where the connection is.
         Request::Status | Request::Doctor | Request::ImportBatch { .. } => {

@@ -28,9 +28,11 @@ use crate::rows::{Calendar, LocalDay};
 use crate::salt::Salts;
 use crate::sites::{LanguageChoice, Placed, Site};
 use crate::snippet::Language;
-use crate::store::{self, AdjustError, Adjustment, Batch, Brought, ImportBatch, Scope, Store, StoreError};
+use crate::store::{
+    self, AdjustError, Adjustment, Batch, Brought, EdgeSecond, ImportBatch, Scope, Store, StoreError,
+};
 use crate::web::{Rooms, Worker, cuts};
-use crate::words::{Day, SiteId, Tally, UnixMillis};
+use crate::words::{Day, SiteId, StreamId, Tally, UnixMillis};
 
 /// However long the interval is, the keeper turns this often, so that one that hangs is noticed.
 const BEAT: Duration = Duration::from_millis(500);
@@ -68,6 +70,8 @@ pub enum Order {
     ImportBegin(SiteId, Vec<u64>, Answer<Begun>),
     /// Give the salt of a day of a log.
     ImportSalt(Day, Answer<DaySalt>),
+    /// Say what other logs tell of a minute at their edges.
+    ImportEdges(SiteId, StreamId, u64, Answer<Vec<(StreamId, EdgeSecond)>>),
     /// Store a part of a log; answered with the site's first beacon.
     ImportBatch(Box<ImportBatch>, Answer<Option<UnixMillis>>),
     /// End the imported days of a site, or of all.
@@ -232,6 +236,10 @@ impl Keeper {
                 drop(answer.send(self.at_desk(|desk| desk.begin(&site, &head))));
             }
             Order::ImportSalt(day, answer) => drop(answer.send(self.at_desk(|desk| desk.salt(day)))),
+            Order::ImportEdges(site, but, minute, answer) => {
+                let edges = self.fold.store().import_edges(&site, but, minute);
+                drop(answer.send(edges.map_err(OrderError::from)));
+            }
             Order::ImportBatch(batch, answer) => drop(answer.send(self.import(&batch))),
             Order::ImportFinish(site, answer) => {
                 drop(answer.send(self.at_desk(|desk| desk.finish(site.as_ref()))));

@@ -51,6 +51,34 @@ fn today(daemon: &Daemon) -> String {
     daemon.numbers("demo")["at"].as_str().unwrap()[..10].to_owned()
 }
 
+/// Of what prints what it was asked for, and of what prints what it has changed.
+#[test]
+fn output_that_cannot_be_written_is_a_failure_unless_it_tells_of_a_change() {
+    let daemon = Daemon::start("[[site]]\nid = \"vks\"\n");
+    for (name, arguments, code) in [
+        ("adjust", &["vks", "visits", "+1", "--reason", "x"][..], 0),
+        ("sites", &[], 1),
+        ("sites", &["--json"], 1),
+        ("status", &[], 1),
+        ("doctor", &[], 1),
+        ("config", &[], 1),
+        ("check-config", &[], 1),
+        ("journal check", &[], 1),
+        ("export", &["vks"], 1),
+        ("report", &["vks"], 1),
+        ("explain", &["/hit?s=vks"], 1),
+        ("adjust", &["vks", "--list"], 1),
+        ("import", &["--site", "vks", "--json", "/dev/null"], 1),
+        ("import", &["--finish"], 1),
+    ] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = daemon.command(name, arguments).stdout(full).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{name} {arguments:?}: {said}");
+        assert!(said.contains("headcount: cannot print: No space left"), "{name} {arguments:?}: {said}");
+    }
+}
+
 #[test]
 fn help_names_every_command_and_every_argument() {
     let daemon = Daemon::stopped("");

@@ -154,12 +154,19 @@ fn a_last_line_that_gets_its_end_later_stays_counted_and_the_log_goes_on() {
     write(&other, "a.log", grown.as_bytes());
     assert_eq!(counted(&import(&other, &[&log])), (5, 1));
     same(&daemon, &other);
-    // One that was counted while half of it was written is another line once it is whole.
-    let half = Daemon::stopped(SITE);
-    let log = write(&half, "a.log", &text.as_bytes()[..text.len() - 20]);
-    import(&half, &["--final", &log]);
-    write(&half, "a.log", grown.as_bytes());
-    refused(&half, &[&log], "is not what it was");
+    // One that was counted while half of it was written is not counted again once it is whole; one of which
+    // nothing could be read yet is.
+    for (missing, expected) in [(20, (5, 1)), (FIREFOX.len() + 30, (4, 2))] {
+        let half = Daemon::stopped(SITE);
+        let log = write(&half, "a.log", &text.as_bytes()[..text.len() - missing]);
+        import(&half, &["--final", &log]);
+        assert_eq!(counted(&import(&half, &["--final", &log])).1, 0);
+        let other = grown.replace(":04 +0000", ":05 +0000");
+        refused(&half, &[&write(&half, "a.log", other.as_bytes())], "is not what it was");
+        write(&half, "a.log", grown.as_bytes());
+        assert_eq!(counted(&import(&half, &[&log])), expected);
+        assert_eq!(counted(&import(&half, &[&log])), (6, 0));
+    }
 }
 
 #[test]
@@ -248,6 +255,70 @@ fn lines_that_were_counted_from_another_log_are_left_out() {
     let grown = text.replace('\n', "\r\n") + &line(last, "203.0.113.1", "/new");
     let summary = import(&daemon, &[&write(&daemon, "grown.log", format!("\r\n{grown}").as_bytes())]);
     assert_eq!(outcome(&summary, "counted"), 1, "{summary}");
+}
+
+/// Every line has a time and a page of its own, six of them a second.
+fn busy(lines: u64) -> Vec<String> {
+    let line = |n| line(BEGAN + i64::try_from(n / 6).unwrap(), "203.0.113.1", &format!("/n{n}"));
+    (0..lines).map(line).collect()
+}
+
+#[test]
+fn logs_that_were_cut_copied_or_joined_near_their_edges_count_each_line_once() {
+    let lines = busy(3_000);
+    let part = |range: std::ops::Range<usize>| lines[range].concat();
+    let cases = [
+        // Shorter than a minute, and a copy with other line ends.
+        vec![part(0..300), part(0..300).replace('\n', "\r\n")],
+        // Parts that overlap by half a minute.
+        vec![part(0..1_500), part(1_320..3_000), part(200..1_600).replace('\n', "\r\n")],
+        // Joined with the newest first, a short one at the beginning.
+        vec![part(0..2_800), part(2_800..3_000), part(2_700..3_000) + &part(0..2_700)],
+        // In parts, then as a whole.
+        vec![part(0..400), part(400..800), part(800..900), part(900..3_000), part(0..3_000)],
+    ];
+    for (case, logs) in cases.into_iter().enumerate() {
+        for daemon in [Daemon::stopped(SITE), Daemon::start(SITE)] {
+            let logs = logs.iter().enumerate();
+            let logs: Vec<String> =
+                logs.map(|(n, log)| write(&daemon, &format!("{n}.log"), log.as_bytes())).collect();
+            for log in &logs {
+                import(&daemon, &[log]);
+            }
+            let pages = |text: &str| text.lines().filter(|line| line.contains(",page,")).count();
+            let once = kept(&daemon);
+            let expected = if case == 0 { 300 } else { 3_000 };
+            let views: u64 =
+                days(&daemon).iter().map(|day| day.split(',').nth(3).unwrap().parse::<u64>().unwrap()).sum();
+            assert_eq!((views, pages(&once)), (expected, usize::try_from(expected).unwrap()), "{case}");
+            // A part that the whole begins with has nothing new, and says so.
+            for log in &logs {
+                daemon.run("import", &["--site", "vks", log]);
+            }
+            assert_eq!(kept(&daemon), once, "{case}");
+        }
+    }
+}
+
+#[test]
+fn a_log_with_all_its_lines_within_one_minute_of_an_hour_is_known_when_its_parts_are_joined() {
+    // As the sample of Elastic has them: out of order within a minute, and then nothing for an hour.
+    let mut dice = Dice::seeded("logs");
+    let hour = |n: i64| BEGAN + n * 3_600;
+    let lines: Vec<String> = (0..2_000_i64)
+        .map(|n| {
+            let second = hour(n / 100) + i64::try_from(dice.below(60)).unwrap();
+            line(second, "203.0.113.1", &format!("/n{n}"))
+        })
+        .collect();
+    let daemon = Daemon::stopped(SITE);
+    let mut counted = 0;
+    for (n, part) in lines.chunks(286).map(<[String]>::concat).enumerate() {
+        let log = write(&daemon, &format!("{n}.log"), part.as_bytes());
+        counted += outcome(&import(&daemon, &[&log]), "counted");
+    }
+    let summary = import(&daemon, &[&write(&daemon, "whole.log", lines.concat().as_bytes())]);
+    assert_eq!((counted, outcome(&summary, "counted")), (2_000, 0), "{summary}");
 }
 
 #[test]
@@ -509,6 +580,30 @@ fn a_damaged_archive_is_refused_whole_and_the_good_one_counts() {
         import(&whole, &[&write(&whole, "whole.log", text.as_bytes())]);
         same(&daemon, &whole);
     }
+}
+
+#[test]
+fn a_damaged_archive_through_a_pipe_is_refused_whole_too() {
+    let text = generated(5_000, &mut Dice(12));
+    let daemon = Daemon::stopped(SITE);
+    let packed = gzip(text.as_bytes());
+    let bad = write(&daemon, "bad.gz", &packed[..packed.len() / 2]);
+    let padded = [&packed[..], &[0; 700]].concat();
+    let good = write(&daemon, "good.gz", &padded);
+    let import = |file: &str| {
+        let mut child = daemon.command("import", &["--site", "vks", "--json", "-"]);
+        child.stdin(fs::File::open(file).unwrap()).output().unwrap()
+    };
+    let output = import(&bad);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("damaged or cut short") && said.contains("Nothing of it was counted"), "{said}");
+    assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap()["lines"], 0);
+    let output = import(&good);
+    assert!(output.status.success(), "zeros behind the end are no damage, as for gzip(1)");
+    assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap()["lines"], 5_000);
+    let left: Vec<_> =
+        fs::read_dir(daemon.state()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().starts_with("import-")), "{left:?}");
 }
 
 #[test]

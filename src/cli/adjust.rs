@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use clap::Args;
 use serde_json::Value;
 
+use super::screen::fitted;
 use super::{Failure, Settings, failed};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -63,7 +64,7 @@ impl Adjust {
             Some(total) => total,
             None => adjust_stopped(&config, &adjustment)?,
         };
-        say!("{} now has {} visits and {} views in all", self.site, total["visits"], total["views"]);
+        say_done!("{} now has {} visits and {} views in all", self.site, total["visits"], total["views"]);
         Ok(())
     }
 
@@ -77,7 +78,7 @@ impl Adjust {
             !self.all && (a.at, &a.who, &a.reason) == (b.at, &b.who, &b.reason)
         };
         for together in adjustments.chunk_by(is_one) {
-            say!("{}", listed(together));
+            say!("{}", fitted(&listed(together)));
         }
         if adjustments.is_empty() {
             say!("{site} was never adjusted");

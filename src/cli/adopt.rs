@@ -56,12 +56,12 @@ impl Adopt {
         };
         let lock = lock(&directory)?;
         let adoption = Adoption::begin(options, identity, Clock::system()).map_err(|error| failed(&error))?;
-        say!("this process speaks for node {}", adoption.node());
+        say_done!("this process speaks for node {}", adoption.node());
         let sites = terms(config.sites.iter()).into_iter().map(|terms| (terms.site.clone(), terms)).collect();
         let mut kept = open_adopted(&config, lock, Box::new(adoption.decide(sites)))?;
-        say!("{} beacons that were not added up are added up", kept.folded.records);
+        say_done!("{} beacons that were not added up are added up", kept.folded.records);
         if adoption.visits_alone() > 0 {
-            say!(
+            say_done!(
                 "{} visits were decided without the shared store, which did not answer",
                 adoption.visits_alone()
             );
@@ -69,11 +69,11 @@ impl Adopt {
         let sites = kept.fold.store().site_ids().map_err(DaemonError::from)?;
         for site in &sites {
             let sent = adoption.send(kept.fold.store(), site).map_err(|error| failed(&error))?;
-            say!("{}", told(site, &sent));
+            say_done!("{}", told(site, &sent));
         }
         let node = adoption.node().to_owned();
         adoption.end().map_err(|error| failed(&error))?;
-        say!("the shared store has everything that {shown} holds of node {node}");
+        say_done!("the shared store has everything that {shown} holds of node {node}");
         Ok(())
     }
 }

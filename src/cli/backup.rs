@@ -34,7 +34,7 @@ impl Backup {
             let mut kept = open_stopped(&config)?;
             write_backup(kept.fold.store(), &kept.journal, &path).map_err(|error| failed(&error))?;
         }
-        say!("{} holds everything but the secrets of the day", path.display());
+        say_done!("{} holds everything but the secrets of the day", path.display());
         Ok(())
     }
 }
@@ -67,7 +67,7 @@ impl Restore {
             }
         })?;
         replace(state, &fresh, &streams).map_err(|error| about(state, &error))?;
-        say!("{} now holds what {} held; start the daemon", state.display(), self.file.display());
+        say_done!("{} now holds what {} held; start the daemon", state.display(), self.file.display());
         Ok(())
     }
 }

@@ -49,8 +49,12 @@ fn connect(config: &Config) -> Result<(), Failure> {
     let shared = SharedStore::new(options).map_err(|error| failed(&error))?;
     let findings = shared.check(&Clock::system(), identity.as_ref());
     let of = |weight| findings.iter().filter(move |finding| finding.weight == weight);
-    of(Weight::Fine).for_each(|finding| say!("{}", finding.text));
-    of(Weight::Warning).for_each(|finding| say!("warning: {}", finding.text));
+    for finding in of(Weight::Fine) {
+        say!("{}", finding.text);
+    }
+    for finding in of(Weight::Warning) {
+        say!("warning: {}", finding.text);
+    }
     let bad: Vec<&str> =
         of(Weight::Wrong).chain(of(Weight::Away)).map(|finding| finding.text.as_str()).collect();
     for paste in findings.iter().filter_map(|finding| finding.paste.as_ref()) {

@@ -58,13 +58,13 @@ impl Demo {
         let now = Clock::system().now();
         let views = self.fill(&config, now)?;
         let daemon = Daemon::start(config.clone(), Clock::system(), Host::default())?;
-        say!("A day of {views} views that nobody made, and more coming. All of it is made up.\n");
-        say!("  the counter    http://{public}/snippet/news.html?frame");
-        say!("  its page       http://{public}/");
-        say!("  its numbers    http://{public}/snippet/news.json");
-        say!("  for Prometheus http://{admin}/metrics");
-        say!("  the commands   headcount status --state-directory {}", home.path.display());
-        say!("\nCtrl-C ends it{}.", if home.is_kept { "" } else { " and leaves nothing behind" });
+        say_done!("A day of {views} views that nobody made, and more coming. All of it is made up.\n");
+        say_done!("  the counter    http://{public}/snippet/news.html?frame");
+        say_done!("  its page       http://{public}/");
+        say_done!("  its numbers    http://{public}/snippet/news.json");
+        say_done!("  for Prometheus http://{admin}/metrics");
+        say_done!("  the commands   headcount status --state-directory {}", home.path.display());
+        say_done!("\nCtrl-C ends it{}.", if home.is_kept { "" } else { " and leaves nothing behind" });
         let stop = AtomicBool::new(false);
         let reload: Reload = Box::new(move || Ok(config.clone()));
         std::thread::scope(|scope| {

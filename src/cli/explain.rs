@@ -82,14 +82,14 @@ impl Explain {
         }
         if matches!(admission.outcome, Outcome::Counted) {
             let tags = visitor::tags(&beacon);
-            tell(&visitor::details(&beacon, &tags, &placed.site, visitor.traits));
+            tell(&visitor::details(&beacon, &tags, &placed.site, visitor.traits))?;
         }
         Ok(())
     }
 }
 
 /// What the beacon would add to reports.
-fn tell(details: &Details<'_>) {
+fn tell(details: &Details<'_>) -> Result<(), Failure> {
     for (dimension, value) in details.traits.values() {
         say!("{}: {value}", dimension.as_str());
     }
@@ -104,6 +104,7 @@ fn tell(details: &Details<'_>) {
             say!("{}: {name}", dimension.as_str());
         }
     }
+    Ok(())
 }
 
 fn forwarding(found: Forwarding) -> &'static str {

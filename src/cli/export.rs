@@ -33,7 +33,8 @@ The CSV is one table for a spreadsheet's filter or pivot, with the columns
 What told nothing of a dimension has no row: it is the whole day less the sum of its values.
 
 So that no spreadsheet calculates a value and none turns its line around, a value that begins with
-= + - @ (or their wide forms) or with ' is written behind a '. \\ is written \\\\, and a character that
+= + - @ (in any of their forms, also behind blanks and what shows nothing) or with ' is written
+behind a '. \\ is written \\\\, and a character that
 turns the direction of writing \\u and its four digits. Taking one ' away from the beginning, then
 reading \\\\ and \\u with its digits, gives every value back.
 
@@ -180,7 +181,7 @@ fn csv(days: &[DayRow], pages: &[PageDayRow], details: &[DetailDayRow], undated:
 /// texts are different fields.
 fn quoted(text: &str) -> String {
     let mut plain = String::with_capacity(text.len() + 1);
-    if text.starts_with(BEGINS_FORMULA) {
+    if text.trim_start_matches(is_unseen).starts_with(BEGINS_FORMULA) {
         plain.push('\'');
     }
     for character in text.chars() {
@@ -196,8 +197,20 @@ fn quoted(text: &str) -> String {
 }
 
 /// What makes a spreadsheet calculate, as it is and in East Asian width, or what says that it does not.
-const BEGINS_FORMULA: [char; 11] =
-    ['=', '+', '-', '@', '\t', '\r', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}', '\''];
+const BEGINS_FORMULA: [char; 19] = [
+    '=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}', '\u{fe62}',
+    '\u{fe63}', '\u{fe66}', '\u{fe6b}', '\u{2212}', '\u{207a}', '\u{208a}', '\'',
+];
+
+/// Whether a character shows nothing at the beginning of a field, so that a spreadsheet may see the one behind it
+/// first: white space, marks of the byte order, and what joins or parts letters without a width.
+fn is_unseen(character: char) -> bool {
+    character.is_whitespace()
+        || matches!(
+            character,
+            '\u{feff}' | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}' | '\u{ad}' | '\u{180e}' | '\0'
+        )
+}
 
 /// Whether a character turns the direction in which the rest of a line is written (Unicode Standard Annex 9).
 pub(super) fn turns_direction(character: char) -> bool {
@@ -223,6 +236,12 @@ mod tests {
             ("'", "''"),
             ("＝1", "'＝1"),
             ("＠a", "'＠a"),
+            ("\u{fe62}1", "'\u{fe62}1"),
+            ("\u{2212}1", "'\u{2212}1"),
+            ("\u{feff}=1", "'\u{feff}=1"),
+            ("\u{200b}\u{feff} =1", "'\u{200b}\u{feff} =1"),
+            (" '=1", "' '=1"),
+            ("\u{200b}a=1", "\u{200b}a=1"),
             ("a=1", "a=1"),
             ("a\u{202e}b", "a\\u202eb"),
             ("a\\u202eb", "a\\\\u202eb"),

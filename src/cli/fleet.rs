@@ -78,9 +78,9 @@ impl Export {
         write_new(file, &format!("{whole}\n"))?;
         for site in &sites {
             let (id, total) = (site["site"].as_str().unwrap_or(""), &site["total"]);
-            say!("{id}: {} visits and {} views", total["visits"], total["views"]);
+            say_done!("{id}: {} visits and {} views", total["visits"], total["views"]);
         }
-        say!("{} is written; a machine alone takes it with import --from headcount", file.display());
+        say_done!("{} is written; a machine alone takes it with import --from headcount", file.display());
         Ok(())
     }
 }

@@ -96,7 +96,7 @@ fn write_all(directory: &Path, files: &[Generated]) -> Result<(), Failure> {
         fs::create_dir_all(parent)
             .and_then(|()| fs::write(&path, &file.text))
             .map_err(|error| Failure::Failed(format!("cannot write {}: {error}", path.display())))?;
-        say!("{}", path.display());
+        say_done!("{}", path.display());
     }
     Ok(())
 }

@@ -13,7 +13,8 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::import_from::FromOptions;
-use super::{Failure, Settings, failed};
+use super::screen::shortened;
+use super::{Failure, Settings, failed, put};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{DaemonDesk, Request, ask_daemon};
@@ -82,8 +83,7 @@ impl Import {
         if self.finish {
             let site = site.map(|site| site.id.clone());
             let finished = at_desk(&config, |desk| Ok(desk.finish(site.as_ref())?))?;
-            self.tell_finished(finished);
-            return Ok(());
+            return self.tell_finished(finished);
         }
         let site = site.ok_or_else(|| Failure::Argument("a site is needed".to_owned()))?;
         let key = random().map_err(|error| failed(&error))?;
@@ -98,10 +98,10 @@ impl Import {
         let mut counter = Counter::new(options, &visitors, Clock::system().now());
         if self.follow {
             let done = self.follow(&config, &mut counter);
-            self.tell(&counter.summary);
-            return done;
+            let told = self.tell(&counter.summary);
+            return done.and(told);
         }
-        let logs = self.open(&mut counter);
+        let logs = self.open(&mut counter, &config.state_directory);
         let mut done = Ok(());
         if !logs.is_empty() {
             done = at_desk(&config, |desk| {
@@ -109,21 +109,26 @@ impl Import {
                 Ok(())
             });
         }
-        self.tell(&counter.summary);
+        let told = self.tell(&counter.summary);
         done?;
         let causes: Vec<&str> = counter.summary.uncounted().iter().map(|(_, cause)| cause.as_str()).collect();
-        if causes.is_empty() { Ok(()) } else { Err(Failure::Failed(causes.join("\n"))) }
+        if causes.is_empty() { told } else { Err(Failure::Failed(causes.join("\n"))) }
     }
 
     /// The logs in the order of their first lines. One that cannot be opened is noted, for the others count.
-    fn open(&self, counter: &mut Counter<'_>) -> Vec<Log> {
+    fn open(&self, counter: &mut Counter<'_>, spool: &Path) -> Vec<Log> {
         let stdin = [PathBuf::from("-")];
         let files = if self.files.is_empty() { &stdin } else { &self.files[..] };
         let mut logs = Vec::new();
         for file in files {
-            let is_stdin = file.as_os_str() == "-";
-            let log =
-                if is_stdin { Log::of_stream(io::stdin()) } else { Log::open(file, self.last_line_is_whole) };
+            let is_pipe = || std::fs::metadata(file).is_ok_and(|found| !found.is_file() && !found.is_dir());
+            let log = if file.as_os_str() == "-" {
+                Log::of_stream(io::stdin(), spool)
+            } else if is_pipe() {
+                Log::of_pipe(file, spool)
+            } else {
+                Log::open(file, self.last_line_is_whole)
+            };
             match log {
                 Ok(log) => logs.push(log),
                 Err(error) => counter.note_uncounted(&file.display().to_string(), &error.to_string()),
@@ -160,15 +165,12 @@ impl Import {
         follow.run(counter, &mut desk).map_err(|error| Failure::Failed(error.to_string()))
     }
 
-    fn tell(&self, summary: &Summary) {
-        if self.json {
-            say!("{}", summary.json());
-        } else {
-            super::tell(&summary.to_string());
-        }
+    fn tell(&self, summary: &Summary) -> Result<(), Failure> {
+        let text = if self.json { format!("{}\n", summary.json()) } else { summary.to_string() };
+        put(&text)
     }
 
-    fn tell_finished(&self, finished: Finished) {
+    fn tell_finished(&self, finished: Finished) -> Result<(), Failure> {
         if self.json {
             say!("{}", json!({ "days": finished.days, "secrets_erased": finished.salts }));
         } else {
@@ -178,6 +180,7 @@ impl Import {
                 finished.salts
             );
         }
+        Ok(())
     }
 }
 
@@ -197,7 +200,7 @@ pub(super) fn count_history(
         details_days: config.fold.details_days,
     };
     let mut counter = Counter::new(options, &visitors, Clock::system().now());
-    let log = Log::of_stream(log).map_err(|error| failed(&error))?;
+    let log = Log::of_stream(log, &config.state_directory).map_err(|error| failed(&error))?;
     at_desk(config, |desk| counter.count_log(log, desk, &mut |_, _| ()))
 }
 
@@ -294,7 +297,30 @@ struct Bar {
 }
 
 impl Bar {
-    const CELLS: u64 = 30;
+    const CELLS_MAX: usize = 30;
+    /// A shorter bar says less than the name in its place.
+    const CELLS_MIN: usize = 5;
+
+    /// The line, in fewer columns than the terminal has, so that it stays one.
+    fn text(name: &str, read: u64, bytes: u64, lines: u64, columns: usize) -> String {
+        let room = columns.saturating_sub(1);
+        let read = read.min(bytes);
+        let behind = match bytes {
+            0 => format!("{lines} lines"),
+            bytes => format!("{:>3} %, {lines} lines", 100 * read / bytes),
+        };
+        let left = room.saturating_sub(behind.len());
+        let name = format!("{}: ", shortened(name, (left / 2).max(left.saturating_sub(Self::CELLS_MAX + 3))));
+        let cells = left.saturating_sub(name.chars().count() + 1).min(Self::CELLS_MAX);
+        let bar: String = if bytes == 0 || cells < Self::CELLS_MIN {
+            String::new()
+        } else {
+            let all = u64::try_from(cells).unwrap_or(0);
+            let cell = |n| if n < all * read / bytes { '█' } else { '░' };
+            (0..all).map(cell).chain([' ']).collect()
+        };
+        shortened(&format!("{name}{bar}{behind}"), room)
+    }
 
     fn show(&mut self, name: &str, progress: &Progress, summary: &Summary) {
         let mut terminal = io::stderr();
@@ -302,16 +328,8 @@ impl Bar {
             return;
         }
         self.is_shown = true;
-        let lines = summary.lines();
-        let text = match progress.bytes {
-            0 => format!("{name}: {lines} lines"),
-            bytes => {
-                let done = Self::CELLS * progress.read().min(bytes) / bytes;
-                let cell = |n| if n < done { '█' } else { '░' };
-                let bar: String = (0..Self::CELLS).map(cell).collect();
-                format!("{name}: {bar} {:>3} %, {lines} lines", 100 * progress.read().min(bytes) / bytes)
-            }
-        };
+        let columns = terminal_size::terminal_size_of(&terminal).map_or(80, |(columns, _)| columns.0);
+        let text = Self::text(name, progress.read(), progress.bytes, summary.lines(), usize::from(columns));
         // A terminal that is gone needs no bar.
         write!(terminal, "\r\x1b[K{text}").and_then(|()| terminal.flush()).ok();
     }
@@ -326,5 +344,25 @@ impl Bar {
 impl Drop for Bar {
     fn drop(&mut self) {
         self.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Bar;
+    use unicode_width::UnicodeWidthStr;
+
+    #[test]
+    fn the_bar_is_narrower_than_any_terminal_and_says_how_far_it_is() {
+        let name = "access.log-20260301-of-a-host-with-a-long-name.gz";
+        for columns in [1, 10, 20, 30, 40, 60, 80, 200] {
+            for bytes in [0, 1_000_000] {
+                let text = Bar::text(name, 500_000, bytes, 1_234_567, columns);
+                assert!(text.width() < columns.max(1) + usize::from(columns == 1), "{columns}: {text}");
+                assert!(columns < 30 || text.ends_with("1234567 lines"), "{columns}: {text}");
+                assert!(columns < 30 || bytes == 0 || text.contains(" 50 %"), "{columns}: {text}");
+            }
+        }
+        assert!(Bar::text("a.log", 500_000, 1_000_000, 7, 80).starts_with("a.log: ███████████████░░░"));
     }
 }

@@ -110,7 +110,7 @@ fn bring_along(config: &Config, asked: &OldCounter<'_>) -> Result<(), Failure> {
     let batch = audit(site, &reason).batch(&changes, source.as_str(), asked.earlier);
     let batch = batch.map_err(Failure::Failed)?;
     if asked.dry_run {
-        super::tell(&table(asked.site, &reason, &totals));
+        super::put(&table(asked.site, &reason, &totals))?;
     }
     let request = Request::BringAlong {
         site: asked.site.to_owned(),
@@ -126,16 +126,16 @@ fn bring_along(config: &Config, asked: &OldCounter<'_>) -> Result<(), Failure> {
     };
     if !asked.dry_run {
         let (sum, days, pages) = (sum(&totals), totals.days.len(), totals.pages.len());
-        say!("brought along: {} visits and {} views, {days} days, {pages} pages", sum.visits, sum.views);
-        totals.notes.iter().for_each(|note| say!("note: {note}"));
+        say_done!("brought along: {} visits and {} views, {days} days, {pages} pages", sum.visits, sum.views);
+        totals.notes.iter().for_each(|note| say_done!("note: {note}"));
     }
     if brought.adjustments_taken_back > 0 {
         let (visits, views) = (brought.visits_taken_back, brought.views_taken_back);
         let done = if asked.dry_run { "would be taken back" } else { "taken back" };
-        say!("{done}: {visits} visits and {views} views of before");
+        say_done!("{done}: {visits} visits and {views} views of before");
     }
     let has = if asked.dry_run { "would have" } else { "now has" };
-    say!("{} {has} {} visits and {} views in all", asked.site, brought.visits, brought.views);
+    say_done!("{} {has} {} visits and {} views in all", asked.site, brought.visits, brought.views);
     Ok(())
 }
 

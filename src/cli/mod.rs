@@ -1,7 +1,16 @@
 //! The commands: one file each, and the only place that prints.
 
-/// Prints a line. Whoever has read enough, as `head` does, may go; any other failure is told.
+/// Prints a line of what was asked for, and ends the command where it cannot be printed. Whoever has read enough,
+/// as `head` does, may go.
 macro_rules! say {
+    ($($words:tt)*) => {
+        super::put(&format!("{}\n", format_args!($($words)*)))?
+    };
+}
+
+/// Prints a line about a change that was made: one that cannot be printed was made all the same, and whoever is
+/// told of a failure makes it twice.
+macro_rules! say_done {
     ($($words:tt)*) => {
         super::tell(&format!("{}\n", format_args!($($words)*)))
     };
@@ -218,10 +227,10 @@ fn put(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Prints what a command has done: that it could not be said is no reason to call it undone.
+/// Prints what a command has changed: that it could not be said is no reason to call it undone.
 fn tell(text: &str) {
     if let Err(failure) = put(text) {
-        eprintln!("{failure}");
+        eprintln!("headcount: {failure}; what was asked for is done");
     }
 }
 

@@ -132,7 +132,7 @@ fn forget(node: &str, settings: &Settings) -> Result<(), Failure> {
     sites.sort();
     sites.dedup();
     shared_store(&config)?.forget(node, &sites).map_err(|error| failed(&error))?;
-    say!("{node} is forgotten; what it counted stays, and it can never send again");
+    say_done!("{node} is forgotten; what it counted stays, and it can never send again");
     Ok(())
 }
 

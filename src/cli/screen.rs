@@ -75,6 +75,37 @@ pub(super) fn draw(summary: &Summary, limit: usize, style: Style, columns: usize
     text
 }
 
+/// A line for standard output: on a terminal that is narrower, broken between words, what goes on set in.
+pub(super) fn fitted(line: &str) -> String {
+    match terminal_size::terminal_size_of(std::io::stdout()) {
+        Some((columns, _)) => broken(line, usize::from(columns.0)),
+        None => line.to_owned(),
+    }
+}
+
+/// A longer word stays whole: nothing of a list is left out.
+fn broken(line: &str, columns: usize) -> String {
+    const SET_IN: &str = "    ";
+    let (mut whole, mut begun) = (String::new(), String::new());
+    for word in line.split_inclusive(' ') {
+        let is_blank = begun.trim().is_empty();
+        if !is_blank && width(&begun) + width(word.trim_end()) > columns {
+            whole.push_str(begun.trim_end());
+            whole.push('\n');
+            SET_IN.clone_into(&mut begun);
+        }
+        if word != " " || begun != SET_IN || whole.is_empty() {
+            begun.push_str(word);
+        }
+    }
+    whole + begun.trim_end()
+}
+
+/// Text of at most this many columns, cut with an ellipsis if need be.
+pub(super) fn shortened(text: &str, columns: usize) -> String {
+    padded(text, columns).trim_end().to_owned()
+}
+
 /// Lines of words, broken between words where they are too long; a word that is longer is cut.
 fn folded(lines: Vec<String>, columns: usize) -> Vec<String> {
     let mut folded = Vec::new();
@@ -323,6 +354,15 @@ mod tests {
             assert_eq!(padded(name, 6), shown, "{name}");
             assert_eq!(padded(name, 6).width(), 6, "{name}");
         }
+    }
+
+    #[test]
+    fn a_line_of_a_list_is_broken_between_words_and_loses_nothing() {
+        let line = "  2026-11-22T10:00:00Z  uid 0  +5 visits  total  because";
+        assert_eq!(broken(line, 80), line);
+        let expected = "  2026-11-22T10:00:00Z  uid 0  +5\n    visits  total  because";
+        assert_eq!(broken(line, 35), expected);
+        assert_eq!(broken("a 0123456789 b", 5), "a\n    0123456789\n    b");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::screen::fitted;
 use super::shown::total;
 use super::{Failure, Settings, failed, shared_store};
 use crate::clock::Clock;
@@ -48,7 +49,9 @@ impl Sites {
             return Ok(());
         }
         for site in sites.as_array().into_iter().flatten() {
-            print(site);
+            for line in lines(site) {
+                say!("{}", fitted(&line));
+            }
         }
         Ok(())
     }
@@ -69,33 +72,33 @@ fn stopped(settings: &Settings) -> Result<Value, Failure> {
     Ok(Value::Array(sites))
 }
 
-fn print(site: &Value) {
+/// What is shown of a site, line by line.
+fn lines(site: &Value) -> Vec<String> {
     let number = |path: &str| {
         site.pointer(path).and_then(Value::as_u64).map_or_else(|| "-".to_owned(), |n| n.to_string())
     };
-    say!("{}", site["site"].as_str().unwrap_or("?"));
-    say!("  total     {} visits, {} views", number("/total/visits"), number("/total/views"));
+    let (visits, views) = (number("/total/visits"), number("/total/views"));
+    let mut lines = vec![
+        site["site"].as_str().unwrap_or("?").to_owned(),
+        format!("  total     {visits} visits, {views} views"),
+    ];
     if site.get("online").is_none() {
-        return;
+        return lines;
     }
-    say!(
-        "  today     {} visits, {} views, {} visitors",
-        number("/today/visits"),
-        number("/today/views"),
-        number("/today/visitors")
-    );
-    say!("  online    {}", number("/online"));
-    match site["last_beacon_seconds_ago"].as_u64() {
-        Some(seconds) => say!("  last beacon counted {seconds} s ago"),
-        None => say!("  no beacon was counted yet"),
-    }
+    let (visits, views, visitors) =
+        (number("/today/visits"), number("/today/views"), number("/today/visitors"));
+    lines.push(format!("  today     {visits} visits, {views} views, {visitors} visitors"));
+    lines.push(format!("  online    {}", number("/online")));
+    lines.push(match site["last_beacon_seconds_ago"].as_u64() {
+        Some(seconds) => format!("  last beacon counted {seconds} s ago"),
+        None => "  no beacon was counted yet".to_owned(),
+    });
     let refused = site["refused_last_hour"].as_object();
     let reasons: Vec<String> =
         refused.into_iter().flatten().map(|(reason, count)| format!("{reason} {count}")).collect();
-    say!(
-        "  refused in the last hour: {}",
-        if reasons.is_empty() { "none".to_owned() } else { reasons.join(", ") }
-    );
+    let reasons = if reasons.is_empty() { "none".to_owned() } else { reasons.join(", ") };
+    lines.push(format!("  refused in the last hour: {reasons}"));
+    lines
 }
 
 fn remove(id: &str, settings: &Settings) -> Result<(), Failure> {
@@ -121,13 +124,15 @@ fn remove(id: &str, settings: &Settings) -> Result<(), Failure> {
                 "{error}; what this machine kept of {site} is deleted, repeat it for the fleet"
             ))
         })?;
-        say!("everything that was kept of {site} here and in the shared store is deleted");
-        say!("run this on the other machines too; none of them can bring {site} back, and its id is used up");
+        say_done!("everything that was kept of {site} here and in the shared store is deleted");
+        say_done!(
+            "run this on the other machines too; none of them can bring {site} back, and its id is used up"
+        );
         return Ok(());
     }
     if !removed {
         return Err(Failure::Failed(format!("nothing is kept of {site}")));
     }
-    say!("everything that was kept of {site} is deleted");
+    say_done!("everything that was kept of {site} is deleted");
     Ok(())
 }

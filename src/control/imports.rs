@@ -10,7 +10,7 @@ use tokio::io::AsyncReadExt;
 use super::{Request, Unanswered, ask, ask_with};
 use crate::import::{self, BATCH_BYTES_MAX, Begun, DaySalt, Desk, DeskError, Finished, HEAD_LINES};
 use crate::keeper::Order;
-use crate::store::{ImportBatch, ImportLog, Span};
+use crate::store::{EdgeSecond, ImportBatch, ImportLog, LeftOut, Span};
 use crate::web::Rooms;
 use crate::words::{Day, Salt, SiteId, StreamId, UnixMillis};
 
@@ -25,10 +25,13 @@ struct BegunReply {
     replay_from: u64,
     replay_line: u64,
     span: Option<(u64, u64)>,
-    left_out: Vec<(u64, u64, u64)>,
+    left_out: Vec<[u64; 3]>,
     live_from: Option<u64>,
-    others: Vec<(u64, u64)>,
+    others: Vec<(u64, u64, u64)>,
 }
+
+/// [`EdgeSecond`]s as they go over the socket: log, second, secret, views.
+type EdgesReply = Vec<(u64, u64, u64, Vec<u64>)>;
 
 /// [`DaySalt`] as it goes over the socket, which only the owner of the salts can open.
 #[derive(Serialize, Deserialize)]
@@ -66,9 +69,9 @@ pub(super) async fn begin(
         replay_from: log.replay_from,
         replay_line: log.replay_line,
         span: log.span.map(|span| (span.from.0, span.to.0)),
-        left_out: log.left_out.iter().map(import::numbers_of).collect(),
+        left_out: log.left_out.iter().map(LeftOut::numbers).collect(),
         live_from: live_from.map(|at| at.0),
-        others: others.iter().map(|span| (span.from.0, span.to.0)).collect(),
+        others: others.iter().map(|(log, span)| (log.0, span.from.0, span.to.0)).collect(),
     };
     serde_json::to_value(reply).map_err(|error| error.to_string())
 }
@@ -80,6 +83,18 @@ pub(super) async fn salt(day: Day, orders: &Sender<Order>) -> Result<Value, Stri
     let salt = ask(orders, |answer| Order::ImportSalt(day, answer)).await?;
     let reply = SaltReply { salt: salt.salt.0, is_of_beacons: salt.is_of_beacons };
     serde_json::to_value(reply).map_err(|error| error.to_string())
+}
+
+pub(super) async fn edges(
+    site: &str,
+    but: StreamId,
+    minute: u64,
+    orders: &Sender<Order>,
+) -> Result<Value, String> {
+    let site = SiteId::parse(site).map_err(|error| format!("site {error}"))?;
+    let edges = ask(orders, |answer| Order::ImportEdges(site, but, minute, answer)).await?;
+    let edges = edges.into_iter().map(|(log, edge)| (log.0, edge.second, edge.secret, edge.views));
+    serde_json::to_value(edges.collect::<EdgesReply>()).map_err(|error| error.to_string())
 }
 
 pub(super) async fn finish(site: Option<&str>, orders: &Sender<Order>) -> Result<Value, String> {
@@ -148,15 +163,28 @@ impl Desk for DaemonDesk {
             replay_from: reply.replay_from,
             replay_line: reply.replay_line,
             span: reply.span.map(span),
-            left_out: reply.left_out.iter().map(import::left_out_of).collect(),
+            left_out: reply.left_out.into_iter().map(LeftOut::of_numbers).collect(),
         };
-        let others = reply.others.into_iter().map(span).collect();
+        let others = reply.others.into_iter().map(|(log, from, to)| (StreamId(log), span((from, to))));
+        let others = others.collect();
         Ok(Begun { log, live_from: reply.live_from.map(UnixMillis), others })
     }
 
     fn salt(&mut self, day: Day) -> Result<DaySalt, DeskError> {
         let reply: SaltReply = self.ask(&Request::ImportSalt { day: day.0 }, &[])?;
         Ok(DaySalt { salt: Salt(reply.salt), is_of_beacons: reply.is_of_beacons })
+    }
+
+    fn edges(
+        &mut self,
+        site: &SiteId,
+        but: StreamId,
+        minute: u64,
+    ) -> Result<Vec<(StreamId, EdgeSecond)>, DeskError> {
+        let request = Request::ImportEdges { site: site.as_str().to_owned(), but: but.0, minute };
+        let reply: EdgesReply = self.ask(&request, &[])?;
+        let edge = |(log, second, secret, views)| (StreamId(log), EdgeSecond { second, secret, views });
+        Ok(reply.into_iter().map(edge).collect())
     }
 
     fn take(&mut self, batch: &ImportBatch) -> Result<Option<UnixMillis>, DeskError> {

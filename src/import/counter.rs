@@ -8,27 +8,32 @@
 //! A log that steps back by more than an hour, like two logs in one file, begins anew there: no visit goes on
 //! from one piece to the next.
 
-use std::collections::{BTreeMap, VecDeque};
+mod views;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::cover::Cover;
 use super::desk::{Begun, DaySalt, Desk};
+use super::edge::Edges;
 use super::order::{LATE_MS, Order, Waiting};
+use super::place::{Checkpoint, Place};
 use super::source::{Line, hash_of};
-use super::{ImportError, Outcome, Summary, judge};
-use crate::beacon::log::{self, LogError, LogLine};
+use super::{ImportError, Outcome, Summary};
+use crate::beacon::log::{self, LogError};
 use crate::rows::{Addition, LocalDay, OpenVisits, SiteChanges, Sketch};
 use crate::sites::Site;
 use crate::store::{ImportBatch, ImportLog, Span};
-use crate::visitor::{SiteSalts, Visitors};
-use crate::words::{Day, Kind, PagePath, Tally, UnixMillis};
+use crate::visitor::Visitors;
+use crate::words::{Day, Kind, PagePath, StreamId, Tally, UnixMillis};
+use views::Doubt;
 
 /// A log does not step back by more than this and stay one log.
 const STEP_BACK_MS: u64 = 3_600_000;
 /// How far apart, in the log's own time, the places are from which an import may go on.
 const CHECKPOINT_MS: u64 = 10_000;
-/// Salts held at once: those of today and yesterday, and of lines that come late.
-const SALTS_MAX: usize = 4;
+/// Logs that a follower remembers to have read: more than are rotated within two minutes.
+const BEFORE_MAX: usize = 16;
 
 /// What counting a log needs to know.
 #[derive(Clone)]
@@ -64,6 +69,10 @@ pub struct Counter<'a> {
     place: Place,
     changes: SiteChanges,
     gathered: BTreeMap<Day, Gathered>,
+    edges: Edges,
+    doubt: Doubt,
+    /// For a follower, the logs that it has read; each took the place of the one before.
+    before: Option<Vec<StreamId>>,
     /// What became of all lines.
     pub summary: Summary,
     /// The same, as of the last batch.
@@ -78,44 +87,13 @@ struct Gathered {
     is_of_beacons: bool,
 }
 
-/// Where the present log stands.
-struct Place {
-    file: String,
-    log: ImportLog,
-    /// Where it stood when it was opened.
-    known: (u64, UnixMillis),
-    /// Not all of what is known was read again.
-    is_behind: bool,
-    /// Where it stands in the store.
-    stored: (u64, UnixMillis),
-    /// How many parts of it are left out in the store.
-    left_out_before: usize,
-    cover: Cover,
-    line: u64,
-    last: Vec<u8>,
-    read: u64,
-    /// Lines that were read when the last batch was handed in.
-    read_before: u64,
-    parsed: u64,
-    first_error: Option<LogError>,
-    checkpoints: VecDeque<Checkpoint>,
-}
-
-/// A place in a log.
-struct Checkpoint {
-    from: u64,
-    line: u64,
-    /// The latest moment of all lines before it.
-    newest_before: UnixMillis,
-}
-
 impl<'a> Counter<'a> {
     /// A counter that has read nothing.
     #[must_use]
     pub fn new(options: Options, visitors: &'a Visitors, now: UnixMillis) -> Counter<'a> {
         let today = LocalDay::of(now, &options.site.time_zone);
         let nowhere = ImportLog {
-            stream: crate::words::StreamId(0),
+            stream: StreamId(0),
             head: Vec::new(),
             position: 0,
             tail: 0,
@@ -138,6 +116,9 @@ impl<'a> Counter<'a> {
             place: Place::new(String::new(), nowhere, Cover::default()),
             changes: SiteChanges::default(),
             gathered: BTreeMap::new(),
+            edges: Edges::default(),
+            doubt: Doubt::default(),
+            before: None,
             summary: Summary::default(),
             settled: Summary::default(),
             begins_again: false,
@@ -151,6 +132,11 @@ impl<'a> Counter<'a> {
         &self.options.site
     }
 
+    /// How long a visit stays open, in milliseconds.
+    pub(super) fn visit_window_ms(&self) -> u64 {
+        self.options.visit_window_ms
+    }
+
     /// Notes the present moment: days after it have not come yet.
     pub fn set_now(&mut self, now: UnixMillis) {
         if now >= self.future_from {
@@ -159,14 +145,25 @@ impl<'a> Counter<'a> {
         }
     }
 
+    /// From now on each log takes the place of the one before, so their lines are different ones.
+    pub(super) fn follow(&mut self) {
+        self.before = Some(Vec::new());
+    }
+
     /// Goes on with another log, whose first line is of a moment. Gives the place from which it is to be read:
     /// that of the desk, or its beginning when lines are counted that were left out. Nothing may be waiting.
     pub(super) fn enter(&mut self, begun: Begun, file: String, first_at: Option<UnixMillis>) -> u64 {
         let Begun { mut log, live_from, others } = begun;
         self.live_from = live_from;
         self.order.begin(UnixMillis(0));
+        self.doubt = Doubt::default();
         let first_at = first_at.unwrap_or_default();
-        let cover = Cover::of(&log, &others, first_at, self.options.overlap);
+        let before = self.before.as_deref().unwrap_or_default();
+        let cover = Cover::of(&log, others, before, first_at, self.options.overlap);
+        if let Some(before) = self.before.as_mut().filter(|before| !before.contains(&log.stream)) {
+            before.drain(..(before.len() + 1).saturating_sub(BEFORE_MAX));
+            before.push(log.stream);
+        }
         if cover.retakes() {
             (log.replay_from, log.replay_line) = (0, 0);
         }
@@ -192,6 +189,8 @@ impl<'a> Counter<'a> {
         self.newest = UnixMillis(0);
         self.salts.clear();
         self.gathered.clear();
+        self.edges = Edges::default();
+        self.doubt = Doubt::default();
         self.changes = SiteChanges::default();
         self.summary = self.settled.clone();
     }
@@ -230,9 +229,9 @@ impl<'a> Counter<'a> {
         &self.place.log
     }
 
-    /// Whether so many lines were read since the last batch.
+    /// Whether so many lines were read since the last batch, and it is known of each what becomes of it.
     pub(super) fn is_batch_full(&self, lines_max: u64) -> bool {
-        self.place.read - self.place.read_before >= lines_max
+        self.place.read - self.place.read_before >= lines_max && self.doubt.is_over()
     }
 
     /// What was wrong with the first line of the present log that was not read.
@@ -265,14 +264,19 @@ impl<'a> Counter<'a> {
         let ends_there = line.from < known_to
             && (line.to == known_to
                 || u64::try_from(line.bytes.len()).is_ok_and(|n| line.from + n == known_to));
-        if line.from < known_to && line.to > known_to && !ends_there {
+        let is_torn = line.from < known_to && line.to > known_to && !ends_there;
+        // As much of it as was there when it was counted as the last line.
+        let torn = self.place.torn(line).filter(|_| is_torn);
+        if is_torn && torn.is_none() {
             return Err(self.replaced());
         }
         let parsed = if line.is_too_long { Err(LogError::TooLong) } else { log::parse(line.bytes) };
         self.place.parsed += u64::from(parsed.is_ok());
         self.place.first_error = self.place.first_error.or(parsed.err());
         let was_counted = |at| self.place.cover.was_counted(at, line.from, counted_at);
-        let is_known = line.from < known_to && parsed.is_ok_and(|parsed| was_counted(parsed.at));
+        let is_known = line.from < known_to
+            && parsed.is_ok_and(|parsed| was_counted(parsed.at))
+            && torn.is_none_or(|torn| log::parse(torn).is_ok());
         let outcome = match parsed {
             Ok(parsed) => self.judge(&parsed, line.from, is_known, desk)?,
             Err(error) => Outcome::Unreadable(error),
@@ -283,25 +287,24 @@ impl<'a> Counter<'a> {
         if !(is_already && self.begins_again) {
             self.summary.note(outcome, &self.place.file, self.place.line);
         }
-        if ends_there {
-            self.all_known()?;
+        if ends_there && hash_of(&self.place.last) != self.place.log.tail {
+            return Err(self.replaced());
+        }
+        if ends_there || is_torn {
+            self.all_known();
         }
         self.let_go();
         Ok(())
     }
 
     /// Everything up to where the log stood was read: what was counted has its place.
-    fn all_known(&mut self) -> Result<(), ImportError> {
-        if hash_of(&self.place.last) != self.place.log.tail {
-            return Err(self.replaced());
-        }
+    fn all_known(&mut self) {
         let counted_at = self.place.known.1;
         while let Some(view) = self.order.pop_up_to(counted_at) {
             self.count(&view);
         }
         self.order.begin(counted_at);
         self.place.is_behind = false;
-        Ok(())
     }
 
     fn replaced(&self) -> ImportError {
@@ -313,7 +316,7 @@ impl<'a> Counter<'a> {
         let line = self.place.line;
         let is_whole = self.place.checkpoints.is_empty() || self.place.cover.retakes();
         if self.newest.since(at) > STEP_BACK_MS && (is_whole || from >= self.place.known.0) {
-            self.flush();
+            self.count_all();
             self.order.begin(UnixMillis(0));
             self.visits = OpenVisits::default();
             self.newest = UnixMillis(0);
@@ -340,98 +343,6 @@ impl<'a> Counter<'a> {
         }
     }
 
-    fn judge(
-        &mut self,
-        line: &LogLine<'_>,
-        from: u64,
-        is_known: bool,
-        desk: &mut dyn Desk,
-    ) -> Result<Outcome, ImportError> {
-        if line.at >= self.future_from {
-            return Ok(Outcome::Future);
-        }
-        // A log has no more than seconds.
-        let is_live = |live_from: UnixMillis| line.at.second() >= live_from.second();
-        if !self.options.overlap && self.live_from.is_some_and(is_live) {
-            return Ok(Outcome::Live);
-        }
-        if self.is_covered(line.at, from) {
-            return Ok(Outcome::Covered);
-        }
-        self.advance(line.at, from);
-        let site = Arc::clone(&self.options.site);
-        let (salts, is_of_beacons) = self.salts_of(line.at, desk)?;
-        let client = log::unescaped(line.client);
-        let agent = line.agent.map(log::unescaped);
-        let who = self.visitors.identify_logged(&client, agent.as_deref(), &site, &salts);
-        if !self.options.everything {
-            let outcome = judge::judge(line, &who, &site);
-            if outcome != Outcome::Counted {
-                return Ok(outcome);
-            }
-        }
-        let (page, told) = judge::page(line, &who, &site);
-        if page.is_none() && !self.options.everything {
-            return Ok(Outcome::NoPage);
-        }
-        self.order.push(Waiting {
-            at: line.at,
-            from,
-            day: salts.day,
-            visitor: who.id,
-            previous: who.previous,
-            page,
-            traits: who.traits.packed(),
-            told,
-            is_of_beacons,
-            is_known,
-        });
-        Ok(Outcome::Counted)
-    }
-
-    /// Whether another log tells of a line's time. The views of its first minute waited until it was seen that
-    /// this log goes on.
-    fn is_covered(&mut self, at: UnixMillis, from: u64) -> bool {
-        if self.place.cover.is_left_out(at, from) {
-            return true;
-        }
-        let is_new = from >= self.place.known.0;
-        let Some(span) = self.place.cover.reaching_over(at).filter(|_| is_new) else { return false };
-        let (views, first) = self.order.drop_within(span);
-        self.summary.take_back(Outcome::Covered, views);
-        self.place.cover.leave_out(span, first.map_or(from, |first| first.min(from)));
-        true
-    }
-
-    /// The secrets of the day that a moment lies in; for a visit window after midnight that of the day before
-    /// too, if any line of it was read. And whether beacons have their ids by that day's secret.
-    fn salts_of(&mut self, at: UnixMillis, desk: &mut dyn Desk) -> Result<(SiteSalts, bool), ImportError> {
-        if !self.days[0].contains(at) {
-            self.days.swap(0, 1);
-            if !self.days[0].contains(at) {
-                self.days[0] = LocalDay::of(at, &self.options.site.time_zone);
-            }
-        }
-        let local = self.days[0];
-        let known = |salts: &[(Day, DaySalt)], wanted| {
-            salts.iter().find(|(day, _)| *day == wanted).map(|(_, salt)| *salt)
-        };
-        let today = if let Some(salt) = known(&self.salts, local.day) {
-            salt
-        } else {
-            let made = desk.salt(local.day)?;
-            if self.salts.len() == SALTS_MAX {
-                self.salts.remove(0);
-            }
-            self.salts.push((local.day, made));
-            made
-        };
-        let is_early = at.since(local.from) < self.options.visit_window_ms;
-        let previous = if is_early { known(&self.salts, local.day.previous()) } else { None };
-        let previous = previous.map(|previous| previous.salt);
-        Ok((SiteSalts { day: local.day, today: today.salt, previous }, today.is_of_beacons))
-    }
-
     /// Counts the views whose turn has come.
     fn let_go(&mut self) {
         while let Some(view) = self.order.pop(self.newest) {
@@ -441,6 +352,11 @@ impl<'a> Counter<'a> {
 
     /// Counts all views, also those that earlier ones might still come before.
     pub(super) fn flush(&mut self) {
+        self.end_doubt();
+        self.count_all();
+    }
+
+    fn count_all(&mut self) {
         while let Some(view) = self.order.pop_up_to(UnixMillis(u64::MAX)) {
             self.count(&view);
         }
@@ -461,7 +377,8 @@ impl<'a> Counter<'a> {
         if view.day < self.details_from {
             self.summary.note_old_day(view.day, self.options.details_days);
         }
-        let is_of_beacons = view.is_of_beacons;
+        self.edges.add(view.at, view.secret.name, view.view, self.place.log.span);
+        let is_of_beacons = view.secret.is_of_beacons;
         let gathered = self.gathered.entry(view.day);
         let gathered = gathered.or_insert_with(|| Gathered { visitors: Sketch::default(), is_of_beacons });
         gathered.visitors.insert(view.visitor);
@@ -487,6 +404,7 @@ impl<'a> Counter<'a> {
             Ok(live_from) => live_from,
             Err(error) => {
                 self.changes = batch.changes;
+                self.edges.put_back(batch.edges);
                 let back = |of_beacons| {
                     move |(day, visitors)| (day, Gathered { visitors, is_of_beacons: of_beacons })
                 };
@@ -525,6 +443,7 @@ impl<'a> Counter<'a> {
             left_out_before: self.place.left_out_before,
             log,
             changes: std::mem::take(&mut self.changes),
+            edges: self.edges.take(self.place.log.span),
             visitors,
             visitors_today,
         }
@@ -535,36 +454,4 @@ impl<'a> Counter<'a> {
 fn details_from(now: UnixMillis, details_days: u32) -> Day {
     let today = i32::try_from(now.second() / 86_400).unwrap_or(i32::MAX);
     Day(today.saturating_sub(i32::try_from(details_days).unwrap_or(i32::MAX)))
-}
-
-impl Place {
-    fn new(file: String, log: ImportLog, cover: Cover) -> Place {
-        let known = (log.position, log.counted_at);
-        let (line, left_out_before) = (log.replay_line, log.left_out.len());
-        Place {
-            file,
-            log,
-            known,
-            is_behind: known.0 > 0,
-            stored: known,
-            left_out_before,
-            cover,
-            line,
-            last: Vec::new(),
-            read: 0,
-            read_before: 0,
-            parsed: 0,
-            first_error: None,
-            checkpoints: VecDeque::new(),
-        }
-    }
-
-    /// A line is dealt with.
-    fn pass(&mut self, line: &Line<'_>) {
-        self.line += 1;
-        self.read += 1;
-        self.log.position = self.log.position.max(line.to);
-        self.last.clear();
-        self.last.extend_from_slice(line.bytes);
-    }
 }

@@ -1,47 +1,111 @@
-//! Lines of a time that another log of the site told of.
+//! Lines that another log of the site told of.
 //!
 //! A log is known by its first lines. Logs that were joined into one, cut into parts or written with other line
-//! ends begin otherwise, so they are other logs; but they tell of the same moments. So a moment of a site is
-//! counted from one log: where a new log comes to a time that another log reaches over, its lines are left out,
-//! unless somebody says that they are other requests. What is left out is kept with the log, by moments and by the
-//! byte from which on, so that exactly these lines are taken when that is said later.
+//! ends begin otherwise, so they are other logs; but they tell of the same requests. So a moment of a site is
+//! counted from one log: where a new log comes to a time within another, its lines are left out, unless somebody
+//! says that they are other requests. What is left out is kept with the log, so that exactly these lines are taken
+//! when that is said later.
 //!
-//! Logs that were rotated meet, and lines may be a minute from their place. A log that ends within the first
-//! minute of another, or begins within its last, does not lie within it. A log of less than a minute reaches over
-//! nothing. (Of a log that goes on right where another begins, lines that are late there may count twice.)
+//! Logs that were rotated meet, and lines may be a minute from their place. So the first and the last minute of a
+//! log are not its own: there each view is looked for among those that were counted ([`crate::store::EdgeSecond`]),
+//! with the view that stands before it. Several requests on one side of a rotation that are the same in everything
+//! as on the other, in the same second and one behind the other, are taken for a copy; a follower, which sees a
+//! rotation happen, does not ask. Where the hashes fit nothing any more,
+//! because the secret of that day is erased, or where a second has too many views to keep, the time decides: a log
+//! that begins in the last minute of another, or began before it, is its neighbour and counts there, and any
+//! other does not.
+
+use std::collections::VecDeque;
 
 use super::order::LATE_MS;
-use crate::store::{ImportLog, LeftOut, Span};
-use crate::words::UnixMillis;
+use crate::store::{EdgeSecond, ImportLog, LeftOut, Span};
+use crate::words::{StreamId, UnixMillis};
+
+/// Minutes of other logs' edges that are held at once: more than lines are ever out of order.
+const MINUTES_MAX: usize = 4;
 
 /// What of the present log is left out.
 #[derive(Debug, Default)]
 pub(super) struct Cover {
-    /// Where other logs reach over this one, in order.
-    others: Vec<Span>,
+    /// The other logs of the site, and the time that each told of.
+    others: Vec<(StreamId, Span)>,
+    /// Where lines are theirs alone, in order and apart from each other.
+    inner: Vec<Span>,
+    /// Where they are theirs perhaps, likewise.
+    edges: Vec<Span>,
+    /// Those, with a minute on both sides: what stands beside a view there.
+    near_edges: Vec<Span>,
+    /// What is known of those, minute by minute: views that no line of this log was yet.
+    minutes: VecDeque<(u64, Vec<(StreamId, EdgeSecond)>)>,
+    /// The logs before this one that a follower has read.
+    before: Vec<StreamId>,
+    /// The moment of this log's first line.
+    first_at: UnixMillis,
     /// What is left out by now.
     left_out: Vec<LeftOut>,
+    /// The time that is being left out.
+    covering: Option<Span>,
+    /// The entry of the lines that are being left out, until another counts.
+    run: Option<usize>,
     /// What was left out by earlier imports and is counted now.
     retaken: Vec<LeftOut>,
     /// Lines before this byte were counted, whatever their moment is.
     counted_before: u64,
 }
 
+/// What other logs tell of a view at their edges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// It is among those that were counted there.
+    Told,
+    /// One like it is, behind another view.
+    Perhaps,
+    /// None is.
+    New,
+}
+
+/// How a moment lies to the other logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// None of them tells of it.
+    Free,
+    /// One may: it is to be asked for each view.
+    Edge,
+    /// It lies within one.
+    Within(Span),
+}
+
 impl Cover {
-    /// Of a log whose first line is of the moment `first_at`; with `overlap` nothing of it is left out.
-    pub(super) fn of(log: &ImportLog, others: &[Span], first_at: UnixMillis, overlap: bool) -> Cover {
-        let end = |other: &Span| {
-            // The next log begins before the last lines of this one are all written.
-            let is_next = first_at >= other.to.minus(LATE_MS);
-            if is_next { other.to.minus(LATE_MS + 1) } else { other.to }
-        };
-        let reaching = others.iter().map(|other| Span { from: other.from, to: end(other) });
-        let reaching = reaching.filter(|span| !overlap && span.to >= span.from.plus(LATE_MS));
+    /// Of a log whose first line is of the moment `first_at`; with `overlap` nothing of it is left out. A follower
+    /// read the logs `before` until this one took their place.
+    pub(super) fn of(
+        log: &ImportLog,
+        mut others: Vec<(StreamId, Span)>,
+        before: &[StreamId],
+        first_at: UnixMillis,
+        overlap: bool,
+    ) -> Cover {
         let (mut left_out, mut retaken) = (log.left_out.clone(), Vec::new());
         if overlap {
             std::mem::swap(&mut left_out, &mut retaken);
+            others.clear();
         }
-        Cover { others: reaching.collect(), left_out, retaken, counted_before: log.replay_from }
+        let inner = joined(others.iter().filter_map(|(_, span)| span.inner()).collect());
+        let has_edges = others.iter().filter(|(stream, _)| !before.contains(stream));
+        let edges = joined(has_edges.flat_map(|(_, span)| edges_of(*span)).collect());
+        let near = |edge: &Span| Span { from: edge.from.minus(LATE_MS), to: edge.to.plus(LATE_MS) };
+        Cover {
+            others,
+            inner,
+            near_edges: joined(edges.iter().map(near).collect()),
+            edges,
+            before: before.to_vec(),
+            first_at,
+            left_out,
+            retaken,
+            counted_before: log.replay_from,
+            ..Cover::default()
+        }
     }
 
     /// What is left out by now.
@@ -59,40 +123,148 @@ impl Cover {
         !has(&self.retaken, at, from) && (from < self.counted_before || at <= counted_at)
     }
 
-    /// Whether a line is left out already.
+    /// Whether a line that was read before was left out.
     pub(super) fn is_left_out(&self, at: UnixMillis, from: u64) -> bool {
         has(&self.left_out, at, from)
     }
 
-    /// The log that reaches over a moment for so long that a new line of that moment lies within it.
-    pub(super) fn reaching_over(&self, at: UnixMillis) -> Option<Span> {
-        let after = self.others.partition_point(|other| other.from <= at);
-        let other = self.others.get(after.checked_sub(1)?)?;
-        (at >= other.from.plus(LATE_MS) && at <= other.to).then_some(*other)
+    /// How the moment of a new line lies to the other logs.
+    pub(super) fn reach(&self, at: UnixMillis) -> Reach {
+        match (holding(&self.inner, at), holding(&self.edges, at)) {
+            (Some(span), _) => Reach::Within(span),
+            (None, Some(_)) => Reach::Edge,
+            (None, None) => Reach::Free,
+        }
     }
 
-    /// Leaves out the lines of a span, from a byte on.
-    pub(super) fn leave_out(&mut self, span: Span, since: u64) {
-        if self.left_out.len() < ImportLog::LEFT_OUT_MAX {
-            self.left_out.push(LeftOut { span, since });
+    /// Whether a line of a moment may stand beside one at an edge.
+    pub(super) fn is_near_edge(&self, at: UnixMillis) -> bool {
+        holding(&self.near_edges, at).is_some()
+    }
+
+    /// Leaves out the lines of a time, from a byte on.
+    pub(super) fn leave_out(&mut self, span: Span, at: UnixMillis, from: u64) {
+        if self.covering != Some(span) && !has(&self.left_out, at, from) {
+            self.push(LeftOut::Time { span, since: from });
         }
+        self.covering = Some(span);
+    }
+
+    /// Leaves out a view whose line begins at a byte, and with it those behind the last one that was left out like
+    /// that: none of them counted.
+    pub(super) fn leave_out_view(&mut self, from: u64) {
+        if let Some(LeftOut::Lines { until, .. }) = self.run.and_then(|run| self.left_out.get_mut(run)) {
+            *until = from + 1;
+            return;
+        }
+        self.run = Some(self.left_out.len());
+        self.push(LeftOut::Lines { since: from, until: from + 1 });
+    }
+
+    /// A new view counts.
+    pub(super) fn note_counted(&mut self) {
+        self.run = None;
+    }
+
+    fn push(&mut self, part: LeftOut) {
+        if self.left_out.len() < ImportLog::LEFT_OUT_MAX {
+            self.left_out.push(part);
+        }
+    }
+
+    /// Whether the edges of a minute are known already.
+    pub(super) fn knows(&self, minute: u64) -> bool {
+        self.minutes.iter().any(|(known, _)| *known == minute)
+    }
+
+    /// Takes what other logs tell of a minute.
+    pub(super) fn learn(&mut self, minute: u64, mut edges: Vec<(StreamId, EdgeSecond)>) {
+        edges.retain(|(stream, _)| !self.before.contains(stream));
+        if self.minutes.len() == MINUTES_MAX {
+            self.minutes.pop_front();
+        }
+        self.minutes.push_back((minute, edges));
+    }
+
+    /// Looks for a view at other logs' edges, by [`super::place::Place::view`]. One that is there once is one view
+    /// here too.
+    pub(super) fn look(&mut self, at: UnixMillis, secret: u64, view: u64) -> Look {
+        let minute = self.minutes.iter_mut().find(|(minute, _)| *minute == at.minute());
+        let Some((_, edges)) = minute else { return Look::New };
+        let (alone, mut look, mut unsure) = (view >> 32 << 32, Look::New, Vec::new());
+        // One that the other log begins with has nothing before it.
+        for wanted in [view, alone] {
+            for (stream, edge) in edges.iter_mut().filter(|(_, edge)| edge.second == at.second()) {
+                if edge.secret != secret || edge.is_full() {
+                    unsure.push(*stream);
+                }
+                if edge.secret != secret {
+                    continue;
+                }
+                if let Some(found) = edge.views.iter_mut().find(|told| **told == wanted) {
+                    // Its place stays, as a full second is one for good.
+                    *found = TAKEN;
+                    return Look::Told;
+                }
+                if edge.views.iter().any(|told| *told >> 32 == view >> 32) {
+                    look = Look::Perhaps;
+                }
+            }
+        }
+        let is_covered = unsure.into_iter().any(|stream| !self.is_neighbour(stream, at));
+        if is_covered { Look::Told } else { look }
+    }
+
+    /// Whether this log goes on where another ends, or ends where it begins, as far as times tell.
+    fn is_neighbour(&self, stream: StreamId, at: UnixMillis) -> bool {
+        let other = self.others.iter().find(|(other, _)| *other == stream);
+        let Some((_, span)) = other else { return true };
+        let is_at_begin = at < span.from.plus(LATE_MS);
+        if is_at_begin { self.first_at < span.from } else { self.first_at >= span.to.minus(LATE_MS) }
     }
 }
 
+/// In the place of a view that a line was.
+const TAKEN: u64 = 0;
+
+/// The first and the last minute of a span.
+fn edges_of(span: Span) -> Vec<Span> {
+    let Some(inner) = span.inner() else { return vec![span] };
+    vec![Span { from: span.from, to: inner.from.minus(1) }, Span { from: inner.to.plus(1), to: span.to }]
+}
+
+/// Spans that overlap as one, in order.
+fn joined(mut spans: Vec<Span>) -> Vec<Span> {
+    spans.sort();
+    let mut all: Vec<Span> = Vec::with_capacity(spans.len());
+    for span in spans {
+        match all.last_mut() {
+            Some(last) if span.from <= last.to => last.to = last.to.max(span.to),
+            _ => all.push(span),
+        }
+    }
+    all
+}
+
+/// The one of these that a moment lies in.
+fn holding(spans: &[Span], at: UnixMillis) -> Option<Span> {
+    let after = spans.partition_point(|span| span.from <= at);
+    spans.get(after.checked_sub(1)?).copied().filter(|span| at <= span.to)
+}
+
 fn has(left_out: &[LeftOut], at: UnixMillis, from: u64) -> bool {
-    left_out.iter().rev().any(|part| part.since <= from && part.span.contains(at))
+    left_out.iter().rev().any(|part| part.has(at, from))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::StreamId;
 
     const OTHER: Span = Span { from: UnixMillis(1_000_000), to: UnixMillis(2_000_000) };
+    const STREAM: StreamId = StreamId(7);
 
-    fn cover(first_at: u64, overlap: bool) -> Cover {
-        let left_out = vec![LeftOut { span: OTHER, since: 50 }];
-        let log = ImportLog {
+    fn log(left_out: Vec<LeftOut>) -> ImportLog {
+        ImportLog {
             stream: StreamId(1),
             head: Vec::new(),
             position: 100,
@@ -102,37 +274,111 @@ mod tests {
             replay_line: 0,
             span: None,
             left_out,
-        };
-        Cover::of(&log, &[OTHER], UnixMillis(first_at), overlap)
+        }
+    }
+
+    fn cover(first_at: u64) -> Cover {
+        Cover::of(&log(Vec::new()), vec![(STREAM, OTHER)], &[], UnixMillis(first_at), false)
     }
 
     #[test]
-    fn logs_that_meet_do_not_reach_over_each_other() {
-        let earlier = cover(10, false);
+    fn a_log_is_alone_in_its_time_but_for_its_first_and_last_minute() {
+        let inner = Span { from: UnixMillis(1_060_000), to: UnixMillis(1_940_000) };
         for (at, expected) in [
-            (999_999, None),
-            (1_000_000, None),
-            (1_059_999, None),
-            (1_060_000, Some(OTHER)),
-            (2_000_000, Some(OTHER)),
-            (2_000_001, None),
+            (999_000, Reach::Free),
+            (1_000_000, Reach::Edge),
+            (1_059_000, Reach::Edge),
+            (1_060_000, Reach::Within(inner)),
+            (1_940_000, Reach::Within(inner)),
+            (1_941_000, Reach::Edge),
+            (2_000_000, Reach::Edge),
+            (2_001_000, Reach::Free),
         ] {
-            assert_eq!(earlier.reaching_over(UnixMillis(at)), expected, "{at}");
+            assert_eq!(cover(10).reach(UnixMillis(at)), expected, "{at}");
         }
-        let later = cover(1_940_000, false);
-        assert!(later.reaching_over(UnixMillis(1_939_999)).is_some(), "far out of its place");
-        assert!(later.reaching_over(UnixMillis(1_940_000)).is_none());
-        assert!(cover(10, true).reaching_over(UnixMillis(1_500_000)).is_none());
+        let overlap = Cover::of(&log(Vec::new()), vec![(STREAM, OTHER)], &[], UnixMillis(10), true);
+        assert_eq!(overlap.reach(UnixMillis(1_500_000)), Reach::Free);
+        let short = Span { from: OTHER.from, to: OTHER.from.plus(59_000) };
+        let short = Cover::of(&log(Vec::new()), vec![(STREAM, short)], &[], UnixMillis(10), false);
+        assert_eq!(short.reach(UnixMillis(1_030_000)), Reach::Edge);
+        let followed = Cover::of(&log(Vec::new()), vec![(STREAM, OTHER)], &[STREAM], UnixMillis(10), false);
+        assert_eq!(followed.reach(UnixMillis(1_990_000)), Reach::Free);
+        assert_eq!(followed.reach(UnixMillis(1_500_000)), Reach::Within(inner));
+    }
+
+    #[test]
+    fn a_view_at_an_edge_is_told_of_as_often_as_it_was_counted() {
+        let mut cover = cover(1_000_000);
+        let (at, edge) = (UnixMillis(1_990_000), |secret, views| EdgeSecond { second: 1_990, secret, views });
+        assert!(!cover.knows(at.minute()));
+        let view = |said: u64, before: u64| said << 32 | before;
+        let (first, twice) = (view(7, 0), view(8, 7));
+        cover.learn(at.minute(), vec![(STREAM, edge(5, vec![first, twice, twice]))]);
+        assert!(cover.knows(at.minute()));
+        for (said, before, expected) in [
+            (8, 7, Look::Told),
+            (9, 8, Look::New),
+            (8, 9, Look::Perhaps),
+            (8, 7, Look::Told),
+            (8, 7, Look::New),
+            (7, 3, Look::Told),
+            (7, 0, Look::New),
+        ] {
+            assert_eq!(cover.look(at, 5, view(said, before)), expected, "{said} behind {before}");
+        }
+        assert_eq!(cover.look(at.plus(1_000), 5, twice), Look::New, "of another second");
+    }
+
+    #[test]
+    fn where_hashes_say_nothing_a_neighbour_counts_and_a_copy_does_not() {
+        let full = EdgeSecond { second: 1_990, secret: 5, views: vec![9; EdgeSecond::VIEWS_MAX] };
+        let end = EdgeSecond { second: 1_990, secret: 6, views: vec![9] };
+        let begin = EdgeSecond { second: 1_010, ..end.clone() };
+        for (edge, first_at, told) in [
+            (&full, 1_000_000, Look::Told),
+            (&full, 1_940_000, Look::New),
+            (&end, 1_000_000, Look::Told),
+            (&end, 1_940_000, Look::New),
+            (&begin, 1_000_000, Look::Told),
+            (&begin, 999_000, Look::New),
+        ] {
+            let (mut cover, at) = (cover(first_at), UnixMillis(edge.second * 1_000));
+            cover.learn(at.minute(), vec![(STREAM, edge.clone())]);
+            assert_eq!(cover.look(at, 5, 1 << 32), told, "{first_at} {}", edge.second);
+        }
     }
 
     #[test]
     fn what_was_left_out_stays_so_until_somebody_says_that_it_counts() {
-        let (kept, retaken) = (cover(10, false), cover(10, true));
-        let at = UnixMillis(1_000_001);
+        let left_out =
+            vec![LeftOut::Time { span: OTHER, since: 50 }, LeftOut::Lines { since: 20, until: 31 }];
+        let of = |overlap| Cover::of(&log(left_out.clone()), Vec::new(), &[], UnixMillis(10), overlap);
+        let (kept, retaken, at) = (of(false), of(true), UnixMillis(1_000_001));
         assert!(kept.is_left_out(at, 50) && !kept.is_left_out(at, 49) && !kept.retakes());
+        assert!(kept.is_left_out(at, 30) && !kept.is_left_out(at, 31) && !kept.is_left_out(at, 19));
         assert!(retaken.retakes() && !retaken.is_left_out(at, 50));
         assert!(!retaken.was_counted(at, 50, UnixMillis(u64::MAX)));
+        assert!(!retaken.was_counted(at, 25, UnixMillis(u64::MAX)));
         assert!(retaken.was_counted(at, 49, UnixMillis(0)), "it lies before the place to go on from");
         assert!(!retaken.was_counted(UnixMillis(3_000_000), 90, UnixMillis(0)), "it was still waiting");
+    }
+
+    #[test]
+    fn views_that_are_left_out_one_behind_the_other_take_one_entry() {
+        let mut cover = cover(10);
+        for from in [10, 20, 40] {
+            cover.leave_out_view(from);
+        }
+        cover.leave_out(OTHER, UnixMillis(1_500_000), 50);
+        cover.leave_out_view(60);
+        cover.note_counted();
+        cover.leave_out_view(90);
+        cover.leave_out(OTHER, UnixMillis(1_500_000), 95);
+        let expected = [
+            LeftOut::Lines { since: 10, until: 61 },
+            LeftOut::Time { span: OTHER, since: 50 },
+            LeftOut::Lines { since: 90, until: 91 },
+        ];
+        assert_eq!(cover.left_out(), expected);
     }
 }

@@ -7,10 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::order::LATE_MS;
 use crate::fold::Fold;
 use crate::salt::{SaltError, Salts};
-use crate::store::{ImportBatch, ImportLog, Span, StoreError};
+use crate::store::{EdgeSecond, ImportBatch, ImportLog, Span, StoreError};
 use crate::words::{Day, Salt, SiteId, StreamId, UnixMillis};
 
 /// Where a log stands.
@@ -20,8 +19,8 @@ pub struct Begun {
     pub log: ImportLog,
     /// The first beacon of the site, from which on it counts itself.
     pub live_from: Option<UnixMillis>,
-    /// The times that other logs of the site told of, in order and apart from each other.
-    pub others: Vec<Span>,
+    /// The other logs of the site, and the time that each told of.
+    pub others: Vec<(StreamId, Span)>,
 }
 
 /// The salt of a day of a log.
@@ -78,6 +77,17 @@ pub trait Desk {
     /// When nobody answers, or it cannot be kept.
     fn salt(&mut self, day: Day) -> Result<DaySalt, DeskError>;
 
+    /// The views of a minute since 1970 that stand at edges of logs of a site, but for one log.
+    ///
+    /// # Errors
+    /// When nobody answers, or what is kept cannot be read.
+    fn edges(
+        &mut self,
+        site: &SiteId,
+        but: StreamId,
+        minute: u64,
+    ) -> Result<Vec<(StreamId, EdgeSecond)>, DeskError>;
+
     /// Stores a batch. Gives the site's first beacon, which may have come meanwhile.
     ///
     /// # Errors
@@ -114,8 +124,9 @@ impl Desk for OwnDesk<'_> {
         let logs = store.import_logs(site)?;
         let known = logs.iter().filter(|log| same(log)).max_by_key(|log| log.head.len());
         let log = known.cloned().unwrap_or_else(|| new_log(head));
-        let others = logs.iter().filter(|other| other.stream != log.stream).filter_map(|other| other.span);
-        Ok(Begun { others: joined(others.collect()), log: with_head(log, head), live_from })
+        let others = logs.iter().filter(|other| other.stream != log.stream);
+        let others = others.filter_map(|other| other.span.map(|span| (other.stream, span)));
+        Ok(Begun { others: others.collect(), log: with_head(log, head), live_from })
     }
 
     fn salt(&mut self, day: Day) -> Result<DaySalt, DeskError> {
@@ -125,6 +136,15 @@ impl Desk for OwnDesk<'_> {
             Some(salt) => Ok(DaySalt { salt, is_of_beacons: true }),
             None => Ok(DaySalt { salt: self.imported.make(day)?, is_of_beacons: false }),
         }
+    }
+
+    fn edges(
+        &mut self,
+        site: &SiteId,
+        but: StreamId,
+        minute: u64,
+    ) -> Result<Vec<(StreamId, EdgeSecond)>, DeskError> {
+        Ok(self.fold.store().import_edges(site, but, minute)?)
     }
 
     fn take(&mut self, batch: &ImportBatch) -> Result<Option<UnixMillis>, DeskError> {
@@ -164,19 +184,6 @@ fn new_log(head: &[u64]) -> ImportLog {
         span: None,
         left_out: Vec::new(),
     }
-}
-
-/// Spans that overlap or meet as one: logs that were rotated meet, give or take what is late.
-fn joined(mut spans: Vec<Span>) -> Vec<Span> {
-    spans.sort();
-    let mut all: Vec<Span> = Vec::with_capacity(spans.len());
-    for span in spans {
-        match all.last_mut() {
-            Some(last) if span.from <= last.to.plus(LATE_MS) => last.to = last.to.max(span.to),
-            _ => all.push(span),
-        }
-    }
-    all
 }
 
 /// A log that was short when it got its name is known by more lines once it has them.

@@ -21,8 +21,10 @@ use std::time::{Duration, Instant};
 
 use super::beside::{Stood, beside, is_same};
 use super::desk::{Desk, DeskError};
+use super::order::LATE_MS;
 use super::{BATCH_LINES, Counter, ImportError, Log};
 use crate::clock::Clock;
+use crate::words::UnixMillis;
 
 /// How often the file is looked at.
 const LOOK: Duration = Duration::from_millis(250);
@@ -91,6 +93,7 @@ impl Follow<'_> {
     /// When the log cannot be read, is none, or the desk refuses for good.
     pub fn run(&mut self, counter: &mut Counter<'_>, desk: &mut dyn Desk) -> Result<(), ImportError> {
         counter.forget_unsettled();
+        counter.follow();
         let stood = Stood::read(self.memory).map_err(|source| self.failed(source))?;
         let mut course = Course { tails: VecDeque::new(), stood, look_beside: Some(Why::Began) };
         let mut refusals = 0;
@@ -182,6 +185,14 @@ impl Follow<'_> {
         counter.note_remark(text);
     }
 
+    /// Opens the file that has the name now. Opening a pipe would wait for a writer, deaf to every signal.
+    fn open(&self) -> Result<Log, ImportError> {
+        if std::fs::metadata(self.path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+            return Err(ImportError::NotPlain { path: self.path.to_owned() });
+        }
+        Log::open(self.path, false)
+    }
+
     /// Opens the file that has the name now, if it is another than the last one that we opened. One that is
     /// not there for a moment is waited for.
     fn open_new(&self, last: Option<&Tail>) -> Result<Option<Tail>, ImportError> {
@@ -189,7 +200,7 @@ impl Follow<'_> {
         if std::fs::metadata(self.path).is_ok_and(|found| is_last(&found)) {
             return Ok(None);
         }
-        let log = match Log::open(self.path, false) {
+        let log = match self.open() {
             Ok(log) => log,
             Err(ImportError::File { source, .. }) if source.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
@@ -217,12 +228,18 @@ impl Follow<'_> {
         let mut ahead: Vec<_> =
             course.tails.iter().filter_map(|tail| tail.log.source.head_now().ok()).collect();
         if course.tails.is_empty() {
-            ahead.extend(Log::open(self.path, false).ok().map(|log| log.head));
+            ahead.extend(self.open().ok().map(|log| log.head));
         }
         let is_ahead = |head: &[u64]| ahead.iter().any(|ahead| is_same(ahead, head));
         let stood = course.stood.clone();
-        if why != Why::Cut && stood.as_ref().is_some_and(|stood| is_ahead(&stood.head)) {
-            return Ok(());
+        let goes_on = stood.as_ref().filter(|stood| why != Why::Cut && is_ahead(&stood.head));
+        if let Some(stood) = goes_on {
+            let first_at = stood.first_at;
+            return if why == Why::Began {
+                self.bring_visits_back(counter, desk, first_at, &is_ahead)
+            } else {
+                Ok(())
+            };
         }
         let since = stood.as_ref().map_or(self.clock.now().minus(BESIDE_MS), |stood| stood.first_at);
         let is_stood = |head: &[u64]| stood.as_ref().is_some_and(|stood| is_same(&stood.head, head));
@@ -251,6 +268,34 @@ impl Follow<'_> {
             match done {
                 Err(ImportError::Desk(error)) => return Err(error.into()),
                 // A shorter copy has nothing that we want.
+                Ok(()) | Err(ImportError::Shorter { .. }) => {}
+                Err(error) => self.warn(counter, &error.to_string()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the end of logs before ours again, if ours is so young that visits of theirs may still be open: a
+    /// follower that ended meanwhile knew them.
+    fn bring_visits_back(
+        &mut self,
+        counter: &mut Counter<'_>,
+        desk: &mut dyn Desk,
+        first_at: UnixMillis,
+        is_ahead: &dyn Fn(&[u64]) -> bool,
+    ) -> Result<(), ImportError> {
+        let window = counter.visit_window_ms() + LATE_MS;
+        if self.clock.now().since(first_at) > window {
+            return Ok(());
+        }
+        for log in beside(self.path, first_at.minus(window)).into_iter().filter(|log| !is_ahead(&log.head)) {
+            if desk.begin(&counter.site().id.clone(), &log.head)?.log.position == 0 {
+                continue;
+            }
+            let done =
+                Log::open(&log.path, true).and_then(|log| counter.count_log(log, desk, &mut |_, _| {}));
+            match done {
+                Err(ImportError::Desk(error)) => return Err(error.into()),
                 Ok(()) | Err(ImportError::Shorter { .. }) => {}
                 Err(error) => self.warn(counter, &error.to_string()),
             }

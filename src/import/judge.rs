@@ -175,8 +175,11 @@ pub(super) fn judge(line: &LogLine<'_>, who: &Logged, site: &Site) -> Outcome {
     Outcome::Counted
 }
 
+/// What a view shows: see [`page`].
+pub(super) type Shown = (Option<PagePath>, Option<Box<Told>>);
+
 /// The page that a line names, folded as that of a beacon, and what the line tells besides.
-pub(super) fn page(line: &LogLine<'_>, who: &Logged, site: &Site) -> (Option<PagePath>, Option<Box<Told>>) {
+pub(super) fn page(line: &LogLine<'_>, who: &Logged, site: &Site) -> Shown {
     let url = log::page(line.target);
     let page = url.as_ref().and_then(|url| url.page(&site.page_parameters).ok());
     let tags = url.as_ref().map(PageUrl::tags).unwrap_or_default();

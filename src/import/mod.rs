@@ -12,7 +12,8 @@
 //! of the two heads tells, so a log that was short when it was first read keeps its name. Where an import goes
 //! on, the line before must be the one that it ended with; a log that was replaced meanwhile is refused.
 //!
-//! Logs that were joined or cut anew are others by that name. What they tell again is left out by its time.
+//! Logs that were joined or cut anew are others by that name. What they tell again is left out by its time, and
+//! near the edges of a log view by view.
 //!
 //! # Secrets
 //! Days of the past get salts of their own, which lie in a file of their own until somebody says that no more
@@ -25,14 +26,18 @@ mod beside;
 mod counter;
 mod cover;
 mod desk;
+mod edge;
 mod follow;
 mod judge;
 mod order;
 mod outcome;
+mod place;
 mod source;
 mod wire;
 
-use std::io;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 pub use beside::follow_file;
@@ -41,14 +46,15 @@ pub use desk::{Begun, DaySalt, Desk, DeskError, Finished, OwnDesk};
 pub use follow::Follow;
 pub use outcome::{Outcome, Summary};
 pub use source::{HEAD_LINES, Progress};
-pub use wire::{BATCH_BYTES_MAX, decode, encode, left_out_of, numbers_of};
+pub use wire::{BATCH_BYTES_MAX, decode, encode};
 
 use crate::beacon::log::LogError;
 use crate::words::UnixMillis;
 use source::Source;
 
-/// Lines between two batches: a few a second.
-const BATCH_LINES: u64 = 100_000;
+/// Lines between two batches: dozens a second. A batch is one transaction, at worst of 3 MiB, during which the daemon
+/// folds nothing: also a disk that writes 1 MiB a second is done with it well before the watchdog asks.
+const BATCH_LINES: u64 = 25_000;
 /// A file whose first lines are all no lines of an access log is none.
 const UNREADABLE_LINES_MAX: u64 = 1_000;
 
@@ -111,14 +117,14 @@ pub enum ImportError {
         /// What the decoder said.
         cause: String,
     },
-    /// The same, seen while it was read: of what comes through a pipe, nothing is known before.
+    /// The same, of one that was whole before it was read.
     #[error(
-        "{file} is damaged or cut short ({cause}). Its first {lines} lines are counted, and the last of these may be wrong, as text shortly before the damage can be; what came behind them was not. Of a compressed file that is given by its name nothing would have been counted"
+        "{file} was changed while it was read, and is damaged or cut short now ({cause}). Up to {lines} of its first lines are counted, what came behind them is not; import a whole copy of it"
     )]
     BrokenOff {
         /// The file.
         file: String,
-        /// Lines that were handed in.
+        /// Lines that were handed in; of these the last may still wait for lines that come late.
         lines: u64,
         /// What the decoder said.
         cause: String,
@@ -148,19 +154,47 @@ impl Log {
         let failed = |source| ImportError::File { doing: "read", path: path.to_owned(), source };
         let mut source = Source::open(path).map_err(failed)?;
         source.end_is_line_end |= last_line_is_whole;
-        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        Log::of(source, path, name)
+        Log::of(source, path, name_of(path))
     }
 
-    /// Takes what comes through a pipe.
+    /// Takes what comes through standard input: see [`Log::of_pipe`].
     ///
     /// # Errors
-    /// When it cannot be read.
-    pub fn of_stream(stream: impl io::Read + 'static) -> Result<Log, ImportError> {
-        let path = Path::new("standard input");
+    /// When it cannot be read, or the file not be written.
+    pub fn of_stream(stream: impl Read + 'static, spool: &Path) -> Result<Log, ImportError> {
+        Log::spooled(stream, Path::new("standard input"), "-".to_owned(), spool)
+    }
+
+    /// Takes what comes through a pipe that has a name. What is compressed goes into a file first, for it is to be seen whole before
+    /// a line of it is believed: one without a name in `spool`, so that nothing of it is left however this ends.
+    ///
+    /// # Errors
+    /// When it cannot be read, or the file not be written.
+    pub fn of_pipe(path: &Path, spool: &Path) -> Result<Log, ImportError> {
         let failed = |source| ImportError::File { doing: "read", path: path.to_owned(), source };
-        let source = Source::of_stream(stream, 0).map_err(failed)?;
-        Log::of(source, path, "-".to_owned())
+        Log::spooled(File::open(path).map_err(failed)?, path, name_of(path), spool)
+    }
+
+    fn spooled(
+        stream: impl Read + 'static,
+        path: &Path,
+        name: String,
+        spool: &Path,
+    ) -> Result<Log, ImportError> {
+        let failed = |source| ImportError::File { doing: "read", path: path.to_owned(), source };
+        let spooled =
+            |source| ImportError::File { doing: "keep what is read in", path: spool.to_owned(), source };
+        let (begin, is_packed, rest) = source::begun(stream).map_err(failed)?;
+        let mut source = if is_packed {
+            let mut file = nameless(spool).map_err(spooled)?;
+            let bytes = io::copy(&mut begin.chain(rest), &mut file).map_err(spooled)?;
+            Source::of_file(file, bytes)
+        } else {
+            Source::of_stream(begin.chain(rest), 0)
+        }
+        .map_err(failed)?;
+        source.end_is_line_end = true;
+        Log::of(source, path, name)
     }
 
     fn of(mut source: Source, path: &Path, name: String) -> Result<Log, ImportError> {
@@ -329,6 +363,19 @@ impl Counter<'_> {
         }
         Ok(())
     }
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// A file that has no name any more, readable by its owner alone.
+fn nameless(directory: &Path) -> io::Result<File> {
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    let path = directory.join(format!("import-{}", std::process::id()));
+    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+    std::fs::remove_file(&path)?;
+    Ok(file)
 }
 
 /// What is read to its end must have unpacked to its end.

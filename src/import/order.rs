@@ -8,12 +8,12 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::details::{Details, Traits};
-use crate::store::Span;
+use crate::store::ImportLog;
 use crate::words::{Day, PagePath, UnixMillis, VisitorId};
 
 /// How far out of order lines may be.
-pub(super) const LATE_MS: u64 = 60_000;
-/// Lines that wait at once: a minute of 4,000 views a second, in 25 MiB with their pages.
+pub(super) const LATE_MS: u64 = ImportLog::LATE_MS;
+/// Lines that wait at once: a minute of 4,000 views a second, in 30 MiB with their pages.
 const WAITING_MAX: usize = 1 << 18;
 
 /// A view that waits for its turn.
@@ -30,10 +30,21 @@ pub(super) struct Waiting {
     pub(super) traits: u64,
     /// Few views have any.
     pub(super) told: Option<Box<Told>>,
-    /// Beacons of that day have their ids by the same secret.
-    pub(super) is_of_beacons: bool,
+    /// What the ids are made with.
+    pub(super) secret: Secret,
+    /// What the view is known by in other logs.
+    pub(super) view: u64,
     /// It was counted before and only brings its visit back.
     pub(super) is_known: bool,
+}
+
+/// The secret of a day, without giving it away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Secret {
+    /// What it is known by.
+    pub(super) name: u64,
+    /// Beacons of that day have their ids by it too.
+    pub(super) is_of_beacons: bool,
 }
 
 /// What a view tells in words: see [`Details`].
@@ -115,21 +126,6 @@ impl Order {
         self.waiting.pop().map(|Reverse(first)| first)
     }
 
-    /// Lets the new views that lie in a span go uncounted. Returns how many these were, and where the first of
-    /// their lines begins.
-    pub(super) fn drop_within(&mut self, span: Span) -> (u64, Option<u64>) {
-        let (mut views, mut first) = (0, None::<u64>);
-        self.waiting.retain(|Reverse(view)| {
-            let is_within = span.contains(view.at) && !view.is_known;
-            if is_within {
-                views += 1;
-                first = Some(first.map_or(view.from, |first| first.min(view.from)));
-            }
-            !is_within
-        });
-        (views, first)
-    }
-
     /// Every view up to this moment has gone, and those that come late go at once.
     pub(super) fn gone_to(&self) -> UnixMillis {
         self.gone_to
@@ -155,7 +151,8 @@ mod tests {
             page: None,
             traits: 0,
             told: None,
-            is_of_beacons: false,
+            secret: Secret::default(),
+            view: 0,
             is_known: false,
         }
     }

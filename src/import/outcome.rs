@@ -22,7 +22,7 @@ pub enum Outcome {
     Already,
     /// Beacons count the site at that moment already.
     Live,
-    /// Another log of the site tells of its time.
+    /// Another log of the site tells of it, or of its time.
     Covered,
     /// The owner left the client's network out.
     Excluded,
@@ -78,7 +78,7 @@ impl Outcome {
             Outcome::Already => "dealt with by an earlier import".to_owned(),
             Outcome::Live => "since the first beacon of the site, which counts them itself".to_owned(),
             Outcome::Covered => {
-                "of a time that another log was counted for; if these are other requests, as another server's are, \
+                "counted from another log already, by their time; if these are other requests, as another server's are, \
                  import the log again with --overlap"
                     .to_owned()
             }

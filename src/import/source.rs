@@ -11,12 +11,12 @@
 use std::cell::Cell;
 use std::fs::File;
 use std::hash::Hasher;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::rc::Rc;
 
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use memchr::memchr;
 use siphasher::sip::SipHasher24;
 
@@ -316,13 +316,72 @@ impl Source {
     }
 }
 
+/// The first bytes of a stream, whether they are those of a compressed file, and the rest.
+pub(super) fn begun<R: Read>(mut stream: R) -> io::Result<(io::Cursor<Vec<u8>>, bool, R)> {
+    let mut magic = [0; 4];
+    let found = read_up_to(&mut stream, &mut magic)?;
+    let begin = &magic[..found];
+    let is_packed = begin.starts_with(GZIP) || begin.starts_with(ZSTD);
+    Ok((io::Cursor::new(begin.to_vec()), is_packed, stream))
+}
+
 /// Text as it was before it was packed, by the first bytes of what it became.
 fn unpacked(packed: impl Read + 'static, magic: [u8; 4]) -> io::Result<Box<dyn Read>> {
     Ok(if magic.starts_with(GZIP) {
-        Box::new(MultiGzDecoder::new(io::BufReader::with_capacity(BUFFER_BYTES, packed)))
+        Box::new(Members::new(io::BufReader::with_capacity(BUFFER_BYTES, packed)))
     } else {
         Box::new(zstd::stream::read::Decoder::new(packed)?)
     })
+}
+
+/// The members of a gzip file one behind the other (RFC 1952, 2.2). Zeros behind the last one, as tapes and block
+/// devices leave them, are no damage; anything else is.
+struct Members<R> {
+    member: Option<GzDecoder<R>>,
+}
+
+impl<R: BufRead> Members<R> {
+    fn new(packed: R) -> Members<R> {
+        Members { member: Some(GzDecoder::new(packed)) }
+    }
+}
+
+impl<R: BufRead> Read for Members<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(mut member) = self.member.take() {
+            match member.read(buffer) {
+                Ok(0) if !buffer.is_empty() => {}
+                done => {
+                    self.member = Some(member);
+                    return done;
+                }
+            }
+            let mut rest = member.into_inner();
+            if !is_at_end(&mut rest)? {
+                self.member = Some(GzDecoder::new(rest));
+            }
+        }
+        Ok(0)
+    }
+}
+
+/// Whether nothing comes any more, or zeros alone.
+fn is_at_end(rest: &mut impl BufRead) -> io::Result<bool> {
+    let mut is_padded = false;
+    loop {
+        let found = rest.fill_buf()?;
+        let zeros = found.iter().take_while(|byte| **byte == 0).count();
+        match (found.is_empty(), zeros == found.len()) {
+            (true, _) => return Ok(true),
+            (false, true) => is_padded = true,
+            (false, false) if is_padded || zeros > 0 => {
+                let what = "there is something else behind its end";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+            }
+            (false, false) => return Ok(false),
+        }
+        rest.consume(zeros);
+    }
 }
 
 /// Whether the bytes are at fault, and not the disk.
@@ -455,6 +514,19 @@ mod tests {
             let found = lines(&mut source);
             assert!(source.broken.is_some() && found.len() < 5_000, "{}", found.len());
             assert!(found.iter().enumerate().all(|(n, line)| line.2 == format!("line {n} {:x}", n * 7_919)));
+        }
+    }
+
+    #[test]
+    fn zeros_behind_a_gzip_file_are_no_damage_and_anything_else_is() {
+        let padded = |padding: &[u8]| [&gzip(TEXT)[..], padding].concat();
+        let mut whole = file(&padded(&vec![0; 100_000]));
+        assert_eq!((lines(&mut whole).len(), whole.broken.take()), (5, None));
+        let mut twice = file(&[padded(&[]), gzip(b"\nlast\n")].concat());
+        assert_eq!((lines(&mut twice).len(), twice.broken.take()), (6, None));
+        for garbage in [&b"x"[..], &[0, 0, 1], &[0x1f, 0x8b]] {
+            let mut source = file(&padded(garbage));
+            assert!(source.damage(&mut |_| {}).expect("reads").is_some(), "{garbage:?}");
         }
     }
 

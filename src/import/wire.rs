@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 use super::HEAD_LINES;
 use crate::details::{Details, Dimension, Traits};
 use crate::rows::{SiteChanges, Sketch};
-use crate::store::{ImportBatch, ImportLog, LeftOut, Span};
+use crate::store::{EdgeSecond, ImportBatch, ImportLog, LeftOut, Span};
 use crate::words::{Day, PagePath, SiteId, StreamId, Tally, UnixMillis};
 
-/// The most bytes of a batch: 100,000 lines that all ask for another page of 100 letters take 11 MiB.
+/// The most bytes of a batch: 25,000 lines that all ask for another page of 100 letters take 3 MiB.
 pub const BATCH_BYTES_MAX: u64 = 128 << 20;
 /// Says which form this is; another release has another.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 #[derive(Serialize, Deserialize)]
 struct Wire<'a> {
@@ -32,7 +32,8 @@ struct Wire<'a> {
     replay_from: u64,
     replay_line: u64,
     span: Option<(u64, u64)>,
-    left_out: Vec<(u64, u64, u64)>,
+    left_out: Vec<[u64; 3]>,
+    edges: Vec<(u64, u64, Vec<u64>)>,
     days: Vec<(i32, u64, u64)>,
     #[serde(borrow)]
     pages: Vec<(i32, &'a str, u64, u64)>,
@@ -69,7 +70,8 @@ pub fn encode(batch: &ImportBatch) -> Vec<u8> {
         replay_from: batch.log.replay_from,
         replay_line: batch.log.replay_line,
         span: batch.log.span.map(|span| (span.from.0, span.to.0)),
-        left_out: batch.log.left_out.iter().map(numbers_of).collect(),
+        left_out: batch.log.left_out.iter().map(LeftOut::numbers).collect(),
+        edges: batch.edges.iter().map(|edge| (edge.second, edge.secret, edge.views.clone())).collect(),
         days: days.collect(),
         pages: pages.collect(),
         traits: traits.collect(),
@@ -114,6 +116,11 @@ pub fn decode(bytes: &[u8]) -> Option<ImportBatch> {
     if wire.left_out.len() > ImportLog::LEFT_OUT_MAX || wire.left_out_before > ImportLog::LEFT_OUT_MAX {
         return None;
     }
+    if wire.edges.iter().any(|(.., views)| views.len() > EdgeSecond::VIEWS_MAX) {
+        return None;
+    }
+    let edges = wire.edges.into_iter();
+    let edges = edges.map(|(second, secret, views)| EdgeSecond { second, secret, views }).collect();
     let log = ImportLog {
         stream: StreamId(wire.stream),
         head: Some(wire.head).filter(|head| head.len() <= HEAD_LINES)?,
@@ -123,7 +130,7 @@ pub fn decode(bytes: &[u8]) -> Option<ImportBatch> {
         replay_from: wire.replay_from,
         replay_line: wire.replay_line,
         span: wire.span.map(|(from, to)| Span { from: UnixMillis(from), to: UnixMillis(to) }),
-        left_out: wire.left_out.iter().map(left_out_of).collect(),
+        left_out: wire.left_out.into_iter().map(LeftOut::of_numbers).collect(),
     };
     Some(ImportBatch {
         site: SiteId::parse(wire.site).ok()?,
@@ -131,21 +138,10 @@ pub fn decode(bytes: &[u8]) -> Option<ImportBatch> {
         left_out_before: wire.left_out_before,
         log,
         changes,
+        edges,
         visitors: sketches(&wire.visitors)?,
         visitors_today: sketches(&wire.visitors_today)?,
     })
-}
-
-/// First and last moment, and the byte from which on: what [`left_out_of`] reads.
-#[must_use]
-pub fn numbers_of(left_out: &LeftOut) -> (u64, u64, u64) {
-    (left_out.span.from.0, left_out.span.to.0, left_out.since)
-}
-
-/// What [`numbers_of`] gave.
-#[must_use]
-pub fn left_out_of(numbers: &(u64, u64, u64)) -> LeftOut {
-    LeftOut { span: Span { from: UnixMillis(numbers.0), to: UnixMillis(numbers.1) }, since: numbers.2 }
 }
 
 #[cfg(test)]
@@ -176,7 +172,7 @@ mod tests {
             replay_from: 6,
             replay_line: 2,
             span: Some(Span { from: UnixMillis(1), to: UnixMillis(9) }),
-            left_out: vec![left_out_of(&(2, 3, 4))],
+            left_out: vec![LeftOut::of_numbers([2, 3, 4]), LeftOut::Lines { since: 5, until: 6 }],
         };
         ImportBatch {
             site: SiteId::parse("vks").expect("an id"),
@@ -184,6 +180,7 @@ mod tests {
             left_out_before: 1,
             log,
             changes,
+            edges: vec![EdgeSecond { second: 1, secret: u64::MAX, views: vec![2, 2] }],
             visitors: BTreeMap::from([(Day(-3), sketch.clone())]),
             visitors_today: BTreeMap::from([(Day(20_000), sketch)]),
         }
@@ -193,7 +190,7 @@ mod tests {
     fn what_is_sent_is_received() {
         let (sent, received) = (batch(), decode(&encode(&batch())).expect("its own bytes"));
         assert_eq!((&received.site, received.from, &received.log), (&sent.site, sent.from, &sent.log));
-        assert_eq!(received.changes, sent.changes);
+        assert_eq!((&received.changes, &received.edges), (&sent.changes, &sent.edges));
         assert_eq!(received.visitors[&Day(-3)].count(), 1);
         assert_eq!(received.visitors_today[&Day(20_000)].count(), 1);
     }
@@ -208,5 +205,8 @@ mod tests {
         let day = batch();
         let beyond = ImportBatch { visitors: BTreeMap::from([(Day(i32::MAX), Sketch::default())]), ..day };
         assert!(decode(&encode(&beyond)).is_none());
+        let views = vec![1; EdgeSecond::VIEWS_MAX + 1];
+        let flood = ImportBatch { edges: vec![EdgeSecond { second: 1, secret: 2, views }], ..batch() };
+        assert!(decode(&encode(&flood)).is_none());
     }
 }

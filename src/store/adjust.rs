@@ -77,6 +77,20 @@ impl Adjustment {
 /// Why a number was not adjusted.
 #[derive(Debug, thiserror::Error)]
 pub enum AdjustError {
+    /// What earlier numbers were is not there any more, so they cannot be taken back.
+    #[error(
+        "cannot take the earlier numbers back from {}: somebody has taken {} away from them since (`headcount adjust {site} --list`), and {missing} are missing now. Add these with `headcount adjust`, do this again, and take them away again if they shall stay away", place(.site, .scope), .figure.as_str()
+    )]
+    TakenSince {
+        /// The site.
+        site: SiteId,
+        /// Views or visits.
+        figure: Figure,
+        /// What is short of them.
+        scope: Scope,
+        /// How many.
+        missing: u64,
+    },
     /// More would be taken than there is.
     #[error("cannot take {wanted} {} from {}: there are only {there}", .figure.as_str(), place(.site, .scope))]
     BelowZero {

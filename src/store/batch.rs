@@ -203,10 +203,22 @@ fn bring(connection: &Connection, batch: &Batch, pages_max: u32) -> Result<Broug
         let opposite =
             Adjustment { amount, reason: batch.taken_back.clone(), who, at: batch.at, ..adjustment };
         // The source is that of what is taken back, so that the two add up to nothing.
-        total = Adjusting { source: Some(&source), ..adjusting }.adjust(&opposite)?;
+        let taken = Adjusting { source: Some(&source), ..adjusting }.adjust(&opposite);
+        total = taken.map_err(taken_since)?;
         opposites.push(opposite);
     }
     Ok(Brought { total, taken_back: opposites })
+}
+
+/// What is there in between is known to nobody, but what is missing is.
+fn taken_since(halt: Halt<AdjustError>) -> Halt<AdjustError> {
+    match halt {
+        Halt::Refused(AdjustError::BelowZero { site, figure, scope, wanted, there }) => {
+            let missing = wanted.saturating_sub(there);
+            Halt::Refused(AdjustError::TakenSince { site, figure, scope, missing })
+        }
+        halt => halt,
+    }
 }
 
 /// What adjustments of one source of one thing add up to.
@@ -336,6 +348,26 @@ mod tests {
             let other = batch(4, "nukeviet:5d41", Earlier::Forbid);
             let other = Batch { site: site("other"), adjustments: Vec::new(), ..other };
             assert_eq!(visits(store.adjust_all(&other)), 0);
+        });
+    }
+
+    #[test]
+    fn what_was_taken_away_by_hand_since_is_named_by_what_is_missing_of_the_earlier_numbers() {
+        with_store(|store| {
+            let first = Batch {
+                adjustments: vec![adjustment(Figure::Visits, 100, Scope::Total)],
+                ..batch(4, "nukeviet:1", Earlier::Forbid)
+            };
+            store.adjust_all(&first).expect("is taken");
+            store.adjust(&adjustment(Figure::Visits, -50, Scope::Total)).expect("is taken");
+            let newer = |visits| Batch {
+                adjustments: vec![adjustment(Figure::Visits, visits, Scope::Total)],
+                ..batch(4, "nukeviet:2", Earlier::TakeBack)
+            };
+            let refused = store.adjust_all(&newer(30)).expect_err("is short").to_string();
+            assert!(refused.contains("and 20 are missing now") && !refused.contains("80"), "{refused}");
+            store.adjust(&adjustment(Figure::Visits, 20, Scope::Total)).expect("is taken");
+            assert_eq!(visits(store.adjust_all(&newer(30))), 0);
         });
     }
 

@@ -4,13 +4,15 @@
 //! batch says from where it goes on; where the log stands elsewhere meanwhile, it is refused whole, so two
 //! imports of one log at once cannot count it twice.
 //!
-//! Sketches of imported days are merged here, batch after batch, and stay until they are finished.
+//! Sketches of imported days are merged here, batch after batch, and stay until they are finished. Of lines
+//! nothing is kept, but of views at both edges of a log a hash each ([`super::edges`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
 use super::apply::{apply_site, find_site, next_sequence, set_visitors};
+use super::edges::{EdgeSecond, put_edges};
 use super::read::list;
 use super::{Halt, Sequence, Store, StoreError};
 use crate::rows::{DayVisitors, SiteChanges, Sketch};
@@ -31,15 +33,65 @@ impl Span {
     pub fn contains(&self, at: UnixMillis) -> bool {
         (self.from..=self.to).contains(&at)
     }
+
+    /// The time of a log of which all lines are in it: without the edges, where the one before and the one
+    /// behind it may have lines too.
+    #[must_use]
+    pub fn inner(&self) -> Option<Span> {
+        let inner = Span { from: self.from.plus(ImportLog::LATE_MS), to: self.to.minus(ImportLog::LATE_MS) };
+        (inner.from <= inner.to).then_some(inner)
+    }
 }
 
-/// Lines of a log that were left out: another log tells of their time.
+/// Lines of a log that were left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LeftOut {
-    /// Lines of this time,
-    pub span: Span,
-    /// from this byte of the log on.
-    pub since: u64,
+pub enum LeftOut {
+    /// Another log tells of their time.
+    Time {
+        /// Lines of this time,
+        span: Span,
+        /// from this byte of the log on.
+        since: u64,
+    },
+    /// Another log tells of each of them.
+    Lines {
+        /// Views from this byte of the log on,
+        since: u64,
+        /// up to this one, which is not among them.
+        until: u64,
+    },
+}
+
+impl LeftOut {
+    /// In the place of a first moment, where lines are meant and not a time.
+    const NO_TIME: u64 = u64::MAX;
+
+    /// Three numbers that [`LeftOut::of_numbers`] reads.
+    #[must_use]
+    pub fn numbers(&self) -> [u64; 3] {
+        match self {
+            LeftOut::Time { span, since } => [span.from.0, span.to.0, *since],
+            LeftOut::Lines { since, until } => [LeftOut::NO_TIME, *until, *since],
+        }
+    }
+
+    /// What [`LeftOut::numbers`] gave.
+    #[must_use]
+    pub fn of_numbers([from, to, since]: [u64; 3]) -> LeftOut {
+        match from {
+            LeftOut::NO_TIME => LeftOut::Lines { since, until: to },
+            _ => LeftOut::Time { span: Span { from: UnixMillis(from), to: UnixMillis(to) }, since },
+        }
+    }
+
+    /// Whether a view of a moment whose line begins at a byte is among them.
+    #[must_use]
+    pub fn has(&self, at: UnixMillis, from: u64) -> bool {
+        match self {
+            LeftOut::Time { span, since } => *since <= from && span.contains(at),
+            LeftOut::Lines { since, until } => (*since..*until).contains(&from),
+        }
+    }
 }
 
 /// How far a log is counted, and what it is known by.
@@ -69,6 +121,8 @@ pub struct ImportLog {
 impl ImportLog {
     /// The most entries of [`ImportLog::left_out`]: a log is seldom made of more than ten years of daily ones.
     pub const LEFT_OUT_MAX: usize = 4_096;
+    /// How far out of order the lines of a log may be: a server writes them when it is done with them.
+    pub const LATE_MS: u64 = 60_000;
 }
 
 /// A part of a log, added up.
@@ -85,6 +139,8 @@ pub struct ImportBatch {
     pub log: ImportLog,
     /// What is added to rows.
     pub changes: SiteChanges,
+    /// Views of this batch that stand at an edge of the log's span.
+    pub edges: Vec<EdgeSecond>,
     /// Visitors of this batch, by ids of imported days.
     pub visitors: BTreeMap<Day, Sketch>,
     /// Visitors of this batch, by the same ids that beacons have: of today, or of a day just over.
@@ -146,6 +202,7 @@ impl Store {
                 }));
             }
             put_log(transaction, site, &batch.log, sequence)?;
+            put_edges(transaction, site, &batch.log, &batch.edges)?;
             for (day, visitors) in &batch.visitors {
                 merge_visitors(transaction, site, *day, visitors, sequence)?;
             }
@@ -193,18 +250,12 @@ fn position(
 }
 
 fn left_out_of(bytes: &[u8]) -> Vec<LeftOut> {
-    let number = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
     let parts = bytes.as_chunks::<8>().0.as_chunks::<3>().0.iter();
-    let part = |[from, to, since]: &[[u8; 8]; 3]| {
-        let span = Span { from: UnixMillis(number(from)), to: UnixMillis(number(to)) };
-        LeftOut { span, since: number(since) }
-    };
-    parts.map(part).collect()
+    parts.map(|part| LeftOut::of_numbers(part.map(u64::from_le_bytes))).collect()
 }
 
 fn left_out_bytes(left_out: &[LeftOut]) -> Vec<u8> {
-    let numbers = |part: &LeftOut| [part.span.from.0, part.span.to.0, part.since].map(u64::to_le_bytes);
-    left_out.iter().flat_map(numbers).flatten().collect()
+    left_out.iter().flat_map(|part| part.numbers().map(u64::to_le_bytes)).flatten().collect()
 }
 
 fn put_log(
@@ -299,13 +350,13 @@ mod tests {
             replay_from: 5,
             replay_line: 2,
             span: Some(Span { from: UnixMillis(3), to: UnixMillis(7) }),
-            left_out: vec![LeftOut { span: Span { from: UnixMillis(4), to: UnixMillis(6) }, since: 9 }],
+            left_out: vec![LeftOut::Time { span: Span { from: UnixMillis(4), to: UnixMillis(6) }, since: 9 }],
         };
         let left_out_before = usize::from(from > 0);
         let from = (from, UnixMillis(if from == 0 { 0 } else { 7 }));
         let visitors = BTreeMap::from([(DAY, sketch)]);
         let (site, visitors_today) = (site("vks"), BTreeMap::new());
-        ImportBatch { site, from, left_out_before, log, changes, visitors, visitors_today }
+        ImportBatch { site, from, left_out_before, log, changes, edges: Vec::new(), visitors, visitors_today }
     }
 
     fn shown(store: &Store) -> (u64, u64) {

@@ -32,6 +32,7 @@ mod backup;
 mod batch;
 mod column;
 mod details;
+mod edges;
 mod import;
 #[cfg(test)]
 mod model;
@@ -48,6 +49,7 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 pub use adjust::{AdjustError, Adjustment, Scope};
 pub use backup::{put_streams, take_streams};
 pub use batch::{Batch, Brought, Earlier, InForce, Source};
+pub use edges::EdgeSecond;
 pub use import::{ImportBatch, ImportLog, LeftOut, Span};
 pub use read::{DayRow, DetailDayRow, PageDayRow, SiteRow, UndatedRow};
 pub use reason::{Reason, ReasonError};

@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/004_adjust_pages.sql"),
     include_str!("migrations/005_add_others.sql"),
     include_str!("migrations/006_span_imports.sql"),
+    include_str!("migrations/007_keep_edges.sql"),
 ];
 
 /// "HCNT" in ASCII: what `file` and we know our databases by.

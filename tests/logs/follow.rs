@@ -152,6 +152,44 @@ fn a_daemon_or_a_follower_that_dies_is_got_over() {
 }
 
 #[test]
+fn equal_lines_on_both_sides_of_a_rotation_all_count() {
+    let (daemon, log) = start();
+    let child = follow(&daemon, &log);
+    let began = now() - 100;
+    let equal = line(began, "203.0.113.1", "/again");
+    for n in 0..3 {
+        let first = line(began, "203.0.113.1", &format!("/n{n}"));
+        append(&log).write_all((first + &equal.repeat(20)).as_bytes()).unwrap();
+        wait_for(|| (views(&daemon) == n * 22 + 21).then_some(()));
+        // One is put on the old log after it has got its other name.
+        let old = log.with_extension(format!("log.{n}"));
+        fs::rename(&log, &old).unwrap();
+        append(&old).write_all(equal.as_bytes()).unwrap();
+    }
+    append(&log).write_all(line(began, "203.0.113.1", "/last").as_bytes()).unwrap();
+    wait_for(|| (views(&daemon) == 67).then_some(()));
+    assert_eq!(outcome(&end(child), "counted"), 67);
+}
+
+#[test]
+fn a_follower_that_is_killed_behind_a_rotation_knows_the_open_visits_again() {
+    let (daemon, log) = start();
+    let began = now() - 300;
+    fs::write(&log, line(began, "203.0.113.1", "/first")).unwrap();
+    let mut child = follow(&daemon, &log);
+    wait_for(|| (views(&daemon) == 1).then_some(()));
+    fs::rename(&log, log.with_extension("log.1")).unwrap();
+    fs::write(&log, line(began + 10, "203.0.113.2", "/second")).unwrap();
+    wait_for(|| (views(&daemon) == 2).then_some(()));
+    child.kill();
+    append(&log).write_all(line(began + 20, "203.0.113.1", "/third").as_bytes()).unwrap();
+    let child = follow(&daemon, &log);
+    wait_for(|| (views(&daemon) == 3).then_some(()));
+    assert_eq!(daemon.numbers("vks")["total"]["visits"], 2);
+    assert_eq!(outcome(&end(child), "counted"), 1);
+}
+
+#[test]
 fn a_log_that_is_not_there_is_waited_for() {
     let (daemon, log) = start();
     let child = follow(&daemon, &log);
@@ -247,6 +285,9 @@ fn one_log_has_one_follower_and_standard_input_none() {
     };
     refused(log.to_str().unwrap(), 1, "another `headcount import --follow` reads");
     refused("-", 2, "standard input cannot be followed");
+    let pipe = daemon.directory.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    refused(pipe.to_str().unwrap(), 1, "is no plain file, so it cannot be followed");
     end(child);
 }
 

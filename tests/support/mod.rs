@@ -90,7 +90,7 @@ impl Daemon {
         self.directory.path().join("headcount.toml")
     }
 
-    fn command(&self, name: &str, arguments: &[&str]) -> Command {
+    pub fn command(&self, name: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_headcount"));
         let words: Vec<&str> = name.split(' ').collect();
         command.args(words).args(arguments).env_clear().env("HOME", self.directory.path());

@@ -2,6 +2,7 @@ DELETE FROM others WHERE site = :site;
 DELETE FROM adjustment WHERE site = :site;
 DELETE FROM sketch WHERE site = :site;
 DELETE FROM import_sketch WHERE site = :site;
+DELETE FROM import_edge WHERE site = :site;
 DELETE FROM import_log WHERE site = :site;
 DELETE FROM detail_day WHERE site = :site;
 DELETE FROM page_day WHERE site = :site;
