@@ -61,7 +61,7 @@ impl Node {
     /// Waits until the secrets of the day are shared.
     pub(crate) fn wait_until_it_counts(&self) -> Result<()> {
         let until = Instant::now() + Duration::from_secs(30);
-        while !ask(self.address, &view("vks", 0))?.contains("\"counted\":true") {
+        while !ask(self.address, &beacon("view", "vks", 0))?.contains("\"counted\":true") {
             if Instant::now() > until {
                 bail!("a node does not count");
             }
@@ -104,7 +104,7 @@ pub(crate) fn ages(first: SocketAddr, last: SocketAddr, length: Duration) -> Res
     let mut visitor = 1;
     let mut known = views(last)?;
     while Instant::now() < until {
-        if !ask(first, &view("probe", visitor))?.contains("\"counted\":true") {
+        if !ask(first, &beacon("view", "probe", visitor))?.contains("\"counted\":true") {
             bail!("a probe was not counted");
         }
         let sent = Instant::now();
@@ -123,16 +123,17 @@ pub(crate) fn ages(first: SocketAddr, last: SocketAddr, length: Duration) -> Res
     Ok(ages)
 }
 
+/// Asked by a ping of somebody who looks on: a snippet is rendered once a second, a beacon's reply at once.
 fn views(address: SocketAddr) -> Result<u64> {
-    let answer = ask(address, b"GET /snippet/probe.json HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")?;
+    let answer = ask(address, &beacon("ping", "probe", 0))?;
     let rest = answer.split_once("\"total\":{\"views\":").context("a total")?.1;
     Ok(rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse()?)
 }
 
-fn view(site: &str, visitor: u32) -> Vec<u8> {
+fn beacon(kind: &str, site: &str, visitor: u32) -> Vec<u8> {
     let [_, a, b, c] = visitor.to_be_bytes();
     format!(
-        "GET /hit?s={site}&k=view&u=/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Forwarded-For: 11.{a}.{b}.{c}\r\nUser-Agent: Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:144.0) Gecko/20100101 Firefox/144.0\r\n\r\n"
+        "GET /hit?s={site}&k={kind}&u=/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Forwarded-For: 11.{a}.{b}.{c}\r\nUser-Agent: Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:144.0) Gecko/20100101 Firefox/144.0\r\n\r\n"
     )
     .into_bytes()
 }

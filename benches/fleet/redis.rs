@@ -14,6 +14,9 @@ const SCRIPTS: [(&str, &str); 3] = [
     ("sketch", include_str!("../../src/fleet/scripts/sketch.lua")),
 ];
 
+/// A call in Redis's own log: number, moment, microseconds, words, who, and by what name.
+type SlowCall = (u64, u64, f64, Vec<Vec<u8>>, String, String);
+
 /// A server that keeps nothing on disk, and writes down how long each call took.
 pub(crate) struct Redis {
     pub(crate) port: u16,
@@ -96,8 +99,7 @@ impl Redis {
     /// How often each script ran, the busiest first, and how many seconds it held the server in all.
     pub(crate) fn scripts(&self) -> Result<Vec<(&'static str, u32, f64)>> {
         let mut connection = ::redis::Client::open(("127.0.0.1", self.port))?.get_connection()?;
-        let log: Vec<(u64, u64, f64, Vec<Vec<u8>>, String, String)> =
-            ::redis::cmd("SLOWLOG").arg("GET").arg(-1).query(&mut connection)?;
+        let log: Vec<SlowCall> = ::redis::cmd("SLOWLOG").arg("GET").arg(-1).query(&mut connection)?;
         let spent = |(name, text): (&'static str, &str)| {
             let script = ::redis::Script::new(text);
             let is_it =

@@ -36,7 +36,7 @@ use tempfile::TempDir;
 /// An ordinary browser.
 pub const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 /// Longer than anything takes here, so that only a hang reaches it.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A state directory and a configuration, with a daemon or without.
 pub struct Daemon {

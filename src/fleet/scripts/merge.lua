@@ -83,6 +83,46 @@ local function grow(was, is, all)
   return grew
 end
 
+-- The same in few steps for rows of one value or two, as nearly all are. Gives what is the node's own and the
+-- sum, if there was any, and whether the row was such a one.
+local PAIR = '^(%d*) ?(%d*)$'
+local function grow_pair(was, is, all)
+  local was_a, was_b = string.match(was, PAIR)
+  local is_a, is_b = string.match(is, PAIR)
+  local all_a, all_b = string.match(all, PAIR)
+  if not (was_a and is_a and all_a) then return nil, nil, false end
+  local single = was_b == '' and is_b == '' and all_b == ''
+  was_a, is_a, all_a = tonumber(was_a) or 0, tonumber(is_a) or 0, tonumber(all_a) or 0
+  was_b, is_b, all_b = tonumber(was_b) or 0, tonumber(is_b) or 0, tonumber(all_b) or 0
+  if is_a <= was_a and is_b <= was_b then return nil, nil, true end
+  local own_a, own_b = math.max(was_a, is_a), math.max(was_b, is_b)
+  all_a, all_b = all_a + own_a - was_a, all_b + own_b - was_b
+  if single then return string.format('%.0f', own_a), string.format('%.0f', all_a), true end
+  return string.format('%.0f %.0f', own_a, own_b), string.format('%.0f %.0f', all_a, all_b), true
+end
+
+-- So much is sent of busy sites alone; and more than the 64 bytes that keep a hash small.
+local MANY, LONG = 128, string.rep('-', 65)
+
+-- What a node had, what it has and what all have of one row become what it has and what all have; nothing
+-- when it brings nothing.
+local function merged(row, was, is, all)
+  if is == was then return end
+  if string.sub(row, 1, 1) ~= '^' then
+    local own_now, all_now, done = grow_pair(was, is, all)
+    if done then return own_now, all_now end
+    local mine, sum = split(was), split(all)
+    if grow(mine, split(is), sum) then return join(mine), join(sum) end
+    return
+  end
+  -- Of two equal maxima the earlier, so that all nodes come to show the same.
+  local value, sum = split(is), split(all)
+  local most = sum[1] or 0
+  if value[1] > most or value[1] == most and most > 0 and (value[2] or 0) < (sum[2] or 0) then
+    return join(value), join(value)
+  end
+end
+
 -- What others changed, before this message changes anything.
 local names, newest = {}, tonumber(about[1] or 0)
 local more = 0
@@ -113,8 +153,9 @@ for place = 11, #ARGV, 3 do
   local minute = tonumber(string.match(row, '^m:(%d+)$') or minutes)
   if minute >= minutes then
     pairs_of[pair] = pairs_of[pair] or { rows = {}, values = {} }
-    table.insert(pairs_of[pair].rows, row)
-    table.insert(pairs_of[pair].values, ARGV[place + 2])
+    local message = pairs_of[pair]
+    message.rows[#message.rows + 1] = row
+    message.values[#message.values + 1] = ARGV[place + 2]
   end
 end
 
@@ -127,27 +168,23 @@ for pair, message in pairs(pairs_of) do
   local all = redis.call('HMGET', sums_key, unpack(message.rows))
   local to_own, to_sums, to_changed = {}, {}, {}
   for place, row in ipairs(message.rows) do
-    local mine, is, sum = split(was[place]), split(message.values[place]), split(all[place])
-    local grew
-    if string.sub(row, 1, 1) == '^' then
-      -- Of two equal ones the earlier, so that all nodes come to show the same.
-      local most = sum[1] or 0
-      grew = is[1] > most or is[1] == most and most > 0 and (is[2] or 0) < (sum[2] or 0)
-      if grew then mine, sum = is, is end
-    else
-      grew = grow(mine, is, sum)
-    end
-    if grew then
+    local own_now, all_now = merged(row, was[place] or '', message.values[place], all[place] or '')
+    if own_now then
       version = version + 1
       to_own[#to_own + 1] = row
-      to_own[#to_own + 1] = join(mine)
+      to_own[#to_own + 1] = own_now
       to_sums[#to_sums + 1] = row
-      to_sums[#to_sums + 1] = join(sum)
-      to_changed[#to_changed + 1] = string.format('%.0f', version)
+      to_sums[#to_sums + 1] = all_now
+      to_changed[#to_changed + 1] = version
       to_changed[#to_changed + 1] = row
     end
   end
   if #to_own > 0 then
+    -- Redis searches a small hash from its beginning for every field, unless it holds something long.
+    if #to_own >= MANY then
+      redis.call('HSET', own_key, '#', LONG)
+      redis.call('HSET', sums_key, '#', LONG)
+    end
     redis.call('HSET', own_key, unpack(to_own))
     redis.call('HSET', sums_key, unpack(to_sums))
     if pair == 0 then
