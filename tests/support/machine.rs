@@ -239,7 +239,8 @@ fn remove_groups(branch: &Path) -> std::io::Result<()> {
     fs::remove_dir(branch)
 }
 
-fn child_of(process: u32) -> Option<u32> {
+/// The first child of a process, as this machine numbers it.
+pub fn child_of(process: u32) -> Option<u32> {
     let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).ok()?;
     children.split_whitespace().next()?.parse().ok()
 }
