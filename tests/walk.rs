@@ -85,7 +85,8 @@ fn every_command_on_the_way_from_an_empty_debian_to_a_counting_site_works() {
     for (written, _) in IN_PLACE {
         assert!(replaced.contains(written), "the chapter does not say {written:?} any more");
     }
-    let [made, install, port, site, nginx, adjust, prometheus, grafana, backup, restore] = blocks.as_slice() else {
+    let [made, install, port, site, nginx, adjust, prometheus, grafana, backup, restore] = blocks.as_slice()
+    else {
         panic!("{} blocks, each of which is looked at below", blocks.len())
     };
 

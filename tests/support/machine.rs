@@ -25,7 +25,8 @@ pub const PUBLIC: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LO
 pub const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
 
 /// The shipped units.
-const UNITS: [&str; 3] = ["headcount.service", "headcount.socket", "headcount-admin.socket"];
+const UNITS: [&str; 4] =
+    ["headcount.service", "headcount.socket", "headcount-admin.socket", "headcount-tls.socket"];
 
 /// A machine that runs; it is gone when this is dropped.
 pub struct Machine {
