@@ -4,7 +4,12 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use headcount::details::Details;
+use headcount::journal::{Ack, Journal, Options, RealDisk, encode};
+use headcount::words::{Day, Kind, Record, StreamId, Touch, UnixMillis, VisitorId};
 
 use crate::support::machine::{ADMIN, Machine, PUBLIC, Seen};
 use crate::support::secure::{Secure, certificate, client};
@@ -193,6 +198,60 @@ fn https_needs_the_shipped_socket_and_drop_in_and_no_network() {
     machine.must("systemctl restart headcount");
     assert_eq!(hit(), (renewed, true));
     assert_eq!(views(&machine), 2);
+}
+
+/// Writes a journal of this many views, as a crash some seconds ago would have left it.
+fn left_over(directory: &Path, views: u64) {
+    std::fs::create_dir(directory).unwrap();
+    let options = Options {
+        directory: directory.to_owned(),
+        ack: Ack::Written,
+        retained_ms: 3_600_000,
+        bytes_max: 1 << 30,
+    };
+    let (journal, _) = Journal::open(options, Arc::new(RealDisk)).unwrap();
+    let mut writer = journal.writer();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let began = UnixMillis(u64::try_from(now.as_millis()).unwrap() - 60_000);
+    let day = Day(i32::try_from(began.second() / 86_400).unwrap());
+    let mut records = Vec::new();
+    for n in 0..views {
+        let page = format!("/page/{}", n % 1_000);
+        let touch = Touch {
+            kind: Kind::View,
+            at: began.plus(n / 1_000),
+            site: "demo",
+            day,
+            visitor: VisitorId(n.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
+            previous: None,
+            in_visit: false,
+            since_last_ms: 0,
+            page: Some(&page),
+            details: Details::default(),
+        };
+        encode(&Record::Touch(touch), &mut records);
+        if n % 1_000 == 999 {
+            writer.write(&records, touch.at, || StreamId(1)).unwrap();
+            writer.publish(touch.at);
+            records.clear();
+        }
+    }
+}
+
+#[test]
+fn a_start_that_takes_long_is_given_time_for_as_long_as_it_goes_on_reading() {
+    const VIEWS: u64 = 400_000;
+    let Some(machine) = Machine::boot(SITE) else { return };
+    left_over(&machine.share().join("journal"), VIEWS);
+    machine
+        .must("install -d -m 700 /var/lib/private/headcount; mv /share/journal /var/lib/private/headcount/");
+    machine.drop_in("[Service]\nTimeoutStartSec=2s\n");
+    let began = Instant::now();
+    machine.must("systemctl start headcount.socket headcount-admin.socket headcount.service");
+    let took = began.elapsed();
+    assert!(took > Duration::from_secs(2), "{took:?} is no long start: more views are needed");
+    assert_eq!(machine.property("NRestarts"), "0");
+    assert_eq!(views(&machine), VIEWS);
 }
 
 /// Exposure of the service with some of the shipped files, by systemd's own measure: at most `tenths`.
