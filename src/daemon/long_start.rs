@@ -18,7 +18,7 @@ use crate::journal::{Appending, Disk, RealDisk};
 const LOOK: Duration = Duration::from_millis(500);
 /// The time that each sign of progress asks for: a million records and their transaction, on a disk that is a hundred times
 /// slower than one of today.
-const MORE: Duration = Duration::from_secs(60);
+const MORE: Duration = Duration::from_mins(1);
 
 /// The machine's disk, which counts what is read.
 #[derive(Debug, Default)]
