@@ -11,6 +11,7 @@ use std::process::{Child, Command, Output, Stdio};
 use nix::sched::{CloneFlags, setns};
 use tempfile::TempDir;
 
+use crate::support::machine::child_of;
 use crate::support::{Reply, get, wait_for};
 
 /// Where the file says that the counter is reached.
@@ -144,11 +145,9 @@ struct Container<'a> {
 }
 
 impl Container<'_> {
-    /// Process 1 of the container, as this machine numbers it.
+    /// Process 1 of the container, as this machine numbers it: a moment after the start there is none yet.
     fn first(&self) -> u32 {
-        let outside = self.outside.id();
-        let children = fs::read_to_string(format!("/proc/{outside}/task/{outside}/children")).unwrap();
-        children.split_whitespace().next().expect("it runs").parse().unwrap()
+        wait_for(|| child_of(self.outside.id()))
     }
 
     /// What an engine does for the health check: the command inside, as the user of the file.

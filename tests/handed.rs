@@ -169,6 +169,24 @@ fn a_credential_that_is_missing_is_named_with_the_remedy() {
 }
 
 #[test]
+fn a_certificate_that_nobody_hands_over_and_a_state_directory_that_is_a_file_are_named() {
+    let files = "certificate_files = [\"credential:tls.crt\"]\nkey_files = [\"credential:tls.key\"]\n";
+    let daemon = Daemon::stopped(&format!("[tls]\nlisten = [\"127.0.0.1:0\"]\n{files}{SITE}"));
+    let (code, said) = daemon.refuses_to_start(&[]);
+    assert_eq!(code, 3, "{said}");
+    assert!(said.contains("credential:tls.crt: cannot be read: "), "{said}");
+    assert!(said.contains("a service manager hands it over: start the service, or name the file"), "{said}");
+
+    let daemon = Daemon::stopped(SITE);
+    std::fs::write(daemon.state(), "").unwrap();
+    let file = daemon.state().display().to_string();
+    let (code, said) = daemon.refuses_to_start(&[]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains(&format!("cannot create {file}: ")), "{said}");
+    assert!(said.contains("; name a directory as state_directory"), "{said}");
+}
+
+#[test]
 fn a_state_directory_of_another_user_is_named_with_both() {
     let daemon = Daemon::start(SITE);
     let nobody = |arguments: &[&str]| -> Output {

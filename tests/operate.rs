@@ -1,6 +1,11 @@
 //! Start, count, show, stop, start again: what a new user meets.
 
-use crate::support::{Daemon, wait_for};
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::support::{Daemon, get, wait_for};
 
 const ONE_SITE: &str = "[[site]]\nid = \"demo\"\ntime_zone = \"Asia/Ho_Chi_Minh\"\nlanguage = \"vi\"\n";
 
@@ -27,4 +32,56 @@ fn the_default_snippet_reads_as_on_the_founding_site() {
         text.contains("1,333,796").then_some(text)
     });
     assert_eq!(text, "Số lượt truy cập: 1,333,796 lượt\nSố người online: 0 người\n");
+}
+
+/// The files of a directory, all the way down, with what they hold; sockets hold nothing.
+fn files(directory: &Path) -> Vec<(String, Vec<u8>)> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = entries
+        .flat_map(|path| match path.metadata().unwrap() {
+            found if found.is_dir() => files(&path),
+            found if found.is_file() => vec![(path.display().to_string(), fs::read(&path).unwrap())],
+            _ => Vec::new(),
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn the_demo_shows_a_day_of_made_up_people_leaves_nothing_behind_and_never_touches_real_counts() {
+    let mut real = Daemon::start(ONE_SITE);
+    assert_eq!(real.get("/hit?s=demo&u=/tin-tuc", &[]).json()["counted"], true);
+    real.stop();
+    let before = files(&real.state());
+    let temporary = tempfile::tempdir().unwrap();
+    let demo = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_headcount"));
+        command.args(["demo", "--any-ports", "--people", "2000"]).env("TMPDIR", temporary.path());
+        // What a service or a shell says of the real one is not heard.
+        command.env("HEADCOUNT_CONFIG", real.configuration()).env("HEADCOUNT_STATE_DIRECTORY", real.state());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    };
+    let mut child = demo().stderr(Stdio::null()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let address = lines.skip_while(|line| !line.contains("its numbers")).find_map(|line| {
+        let (_, address) = line.split_once("http://")?;
+        address.split_once('/')?.0.parse().ok()
+    });
+    let numbers = get(address.unwrap(), "/snippet/news.json", &[]).json();
+    let of = |period: &str, what: &str| numbers[period][what].as_u64().unwrap();
+    // The last day lies in two days of the calendar.
+    assert!(of("today", "views") + of("yesterday", "views") > 1_000, "{numbers}");
+    assert!(of("today", "visitors") * 2 >= of("today", "visits"), "{numbers}");
+    assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 1);
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0);
+
+    let refused = demo().arg("--state-directory").arg(real.state()).output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("is not empty, and the demo never adds made-up people to what is there"), "{said}");
+    assert!(files(&real.state()) == before, "not a byte of the real counts has changed");
 }

@@ -44,12 +44,17 @@ fn have(program: &str) -> bool {
 fn taken() -> Vec<(PathBuf, String)> {
     let mut taken = Vec::new();
     let mut take = |from: &str, to: &str| taken.push((root().join(from), to.to_owned()));
-    for unit in UNITS.split(' ') {
+    for unit in UNITS.split(' ').chain(["headcount-tls.socket"]) {
         take(&format!("config/{unit}"), &format!("usr/lib/systemd/system/{unit}"));
     }
     take("config/debian/headcount.toml", "etc/headcount/headcount.toml");
     take("config/headcount.toml", "usr/share/doc/headcount/headcount.toml");
-    take("config/headcount.service.d/redis.conf", "usr/share/doc/headcount/examples/redis.conf");
+    for example in ["redis.conf", "tls.conf"] {
+        take(
+            &format!("config/headcount.service.d/{example}"),
+            &format!("usr/share/doc/headcount/examples/{example}"),
+        );
+    }
     take("README.md", "usr/share/doc/headcount/README.md");
     take("config/debian/copyright", "usr/share/doc/headcount/copyright");
     take("config/completions/headcount.bash", "usr/share/bash-completion/completions/headcount");
@@ -215,6 +220,8 @@ fn an_installed_package_serves_and_an_upgrade_under_load_refuses_nobody_and_lose
     let Some([old, new]) = packages() else { return };
     let Some(machine) = installed(&old) else { return };
     assert_eq!(machine.must(&format!("systemctl is-enabled {UNITS}")), "enabled\nenabled\nenabled");
+    let not_asked_for = machine.run("systemctl is-enabled headcount-tls.socket");
+    assert_eq!(not_asked_for.stdout, b"disabled\n");
     assert_eq!(machine.get(ADMIN, "/readyz").status, 200);
     let status = machine.must("headcount status --config /etc/headcount/headcount.toml");
     assert!(status.contains(", healthy, up "), "{status}");
@@ -250,9 +257,13 @@ fn a_removed_package_leaves_no_port_open_and_a_purged_one_leaves_the_numbers_alo
     machine.configure(SITE);
     machine.must("systemctl restart headcount.service");
     assert_eq!(machine.get(PUBLIC, "/hit?s=demo&u=/a").json()["counted"], true);
+    machine.must("systemctl stop headcount.service; systemctl enable --now headcount-tls.socket");
+    let listening = || machine.must("ss --listening --tcp --numeric --no-header");
+    assert!(listening().contains(":443 "), "{}", listening());
     apt(&machine, "remove headcount");
-    let listening = machine.must("ss --listening --tcp --numeric --no-header");
-    assert!(!listening.contains(":80 ") && !listening.contains(":8081 "), "{listening}");
+    for port in [":80 ", ":443 ", ":8081 "] {
+        assert!(!listening().contains(port), "{}", listening());
+    }
     machine.must("test -e /etc/headcount/headcount.toml");
 
     // Installed again, it goes on.

@@ -1,11 +1,18 @@
 //! A real systemd, booted for each test, runs the units as they are shipped.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use headcount::details::Details;
+use headcount::journal::{Ack, Journal, Options, RealDisk, encode};
+use headcount::words::{Day, Kind, Record, StreamId, Touch, UnixMillis, VisitorId};
 
 use crate::support::machine::{ADMIN, Machine, PUBLIC, Seen};
+use crate::support::secure::{Secure, certificate, client};
 use crate::support::wait_for;
 
 const SITE: &str = "workers = 2\n[limits]\nviews_per_network_per_second = 0\n\
@@ -157,14 +164,105 @@ fn a_credential_that_is_missing_refuses_the_start_by_name() {
     assert_eq!(machine.get(ADMIN, "/readyz").status, 200);
 }
 
+#[test]
+fn https_needs_the_shipped_socket_and_drop_in_and_no_network() {
+    let files = "[tls]\ncertificate_files = [\"credential:tls.crt\"]\nkey_files = [\"credential:tls.key\"]\n";
+    let configuration = format!("state_directory = \"/var/lib/headcount\"\n{SITE}{files}");
+    let Some(machine) = Machine::boot(&configuration) else { return };
+    machine.drop_in(include_str!("../config/headcount.service.d/tls.conf"));
+    machine.must("systemctl start headcount.socket headcount-admin.socket");
+    // Nobody has made the files yet.
+    assert!(!machine.run("systemctl start headcount.service").status.success());
+    machine.logged("/tls.crt: holds no certificate in PEM");
+    assert_eq!((machine.property("ExecMainStatus"), machine.property("NRestarts")), ("3".into(), "0".into()));
+
+    let shown = certificate(machine.share(), "a", "count.example.vn", (2020, 2040));
+    let place = "/etc/letsencrypt/live/count.example.vn";
+    machine.must(&format!("install -D -m 600 /share/a.crt {place}/fullchain.pem"));
+    machine.must(&format!("install -D -m 600 /share/a.key {place}/privkey.pem"));
+    machine.must("systemctl start headcount.service");
+    let address = SocketAddr::new(PUBLIC.ip(), 443);
+    let hit = || {
+        machine.inside(|| {
+            let mut wire = Secure::open(address, "count.example.vn", &client(&[])).unwrap();
+            (wire.shown(), wire.get("/hit?s=demo&u=/a").unwrap().json()["counted"] == true)
+        })
+    };
+    assert_eq!(hit(), (shown, true));
+    // What an admin runs beside it has no credentials, and needs none.
+    let status = machine.must("headcount status --config /etc/headcount/headcount.toml");
+    assert!(status.contains(", healthy, up "), "{status}");
+    // A renewal, as the README has it.
+    let renewed = certificate(machine.share(), "a", "count.example.vn", (2021, 2041));
+    machine.must(&format!("cp /share/a.crt {place}/fullchain.pem; cp /share/a.key {place}/privkey.pem"));
+    machine.must("systemctl restart headcount");
+    assert_eq!(hit(), (renewed, true));
+    assert_eq!(views(&machine), 2);
+}
+
+/// Writes a journal of this many views, as a crash some seconds ago would have left it.
+fn left_over(directory: &Path, views: u64) {
+    std::fs::create_dir(directory).unwrap();
+    let options = Options {
+        directory: directory.to_owned(),
+        ack: Ack::Written,
+        retained_ms: 3_600_000,
+        bytes_max: 1 << 30,
+    };
+    let (journal, _) = Journal::open(options, Arc::new(RealDisk)).unwrap();
+    let mut writer = journal.writer();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let began = UnixMillis(u64::try_from(now.as_millis()).unwrap() - 60_000);
+    let day = Day(i32::try_from(began.second() / 86_400).unwrap());
+    let mut records = Vec::new();
+    for n in 0..views {
+        let page = format!("/page/{}", n % 1_000);
+        let touch = Touch {
+            kind: Kind::View,
+            at: began.plus(n / 1_000),
+            site: "demo",
+            day,
+            visitor: VisitorId(n.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
+            previous: None,
+            in_visit: false,
+            since_last_ms: 0,
+            page: Some(&page),
+            details: Details::default(),
+        };
+        encode(&Record::Touch(touch), &mut records);
+        if n % 1_000 == 999 {
+            writer.write(&records, touch.at, || StreamId(1)).unwrap();
+            writer.publish(touch.at);
+            records.clear();
+        }
+    }
+}
+
+#[test]
+fn a_start_that_takes_long_is_given_time_for_as_long_as_it_goes_on_reading() {
+    const VIEWS: u64 = 400_000;
+    let Some(machine) = Machine::boot(SITE) else { return };
+    left_over(&machine.share().join("journal"), VIEWS);
+    machine
+        .must("install -d -m 700 /var/lib/private/headcount; mv /share/journal /var/lib/private/headcount/");
+    machine.drop_in("[Service]\nTimeoutStartSec=2s\n");
+    let began = Instant::now();
+    machine.must("systemctl start headcount.socket headcount-admin.socket headcount.service");
+    let took = began.elapsed();
+    assert!(took > Duration::from_secs(2), "{took:?} is no long start: more views are needed");
+    assert_eq!(machine.property("NRestarts"), "0");
+    assert_eq!(views(&machine), VIEWS);
+}
+
 /// Exposure of the service with some of the shipped files, by systemd's own measure: at most `tenths`.
 fn is_sealed(drop_ins: &[&str], tenths: u32) {
     let directory = tempfile::tempdir().unwrap();
-    let units = directory.path().join("etc/systemd/system");
+    let place = directory.path().join("etc/systemd/system");
     let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
-    std::fs::create_dir_all(units.join("headcount.service.d")).unwrap();
-    for name in ["headcount.service", "headcount.socket", "headcount-admin.socket"].iter().chain(drop_ins) {
-        std::fs::copy(config.join(name), units.join(name)).unwrap();
+    std::fs::create_dir_all(place.join("headcount.service.d")).unwrap();
+    let units = ["headcount.service", "headcount.socket", "headcount-admin.socket", "headcount-tls.socket"];
+    for name in units.iter().chain(drop_ins) {
+        std::fs::copy(config.join(name), place.join(name)).unwrap();
     }
     let measured = Command::new("systemd-analyze")
         .args(["security", "--offline=true", "--no-pager", "headcount.service"])
@@ -187,6 +285,7 @@ fn is_sealed(drop_ins: &[&str], tenths: u32) {
 #[test]
 fn the_units_are_sealed_as_promised() {
     is_sealed(&[], 3);
+    is_sealed(&["headcount.service.d/tls.conf"], 3);
     is_sealed(&["headcount.service.d/redis.conf"], 11);
 }
 

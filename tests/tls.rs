@@ -245,7 +245,9 @@ fn files_that_do_not_do_are_named_with_exit_code_3() {
             assert!(expected.iter().all(|words| said.contains(words)), "{expected:?} is not in {said}");
         }
     };
-    refused(&["a.crt: cannot be read: No such file"]);
+    refused(&[
+        "a.crt: cannot be read: No such file or directory (os error 2); correct the name in [tls], or hand",
+    ]);
     certificate(directory, "a", "counter.test", VALID);
     certificate(directory, "b", "counter.test", VALID);
     std::fs::rename(directory.join("b.key"), directory.join("a.key")).unwrap();

@@ -22,6 +22,12 @@ const IN_PLACE: &[(&str, &str)] = &[
         "scp /root/headcount.backup /etc/headcount/headcount.toml root@other.example.vn:",
         "cp /root/headcount.backup /etc/headcount/headcount.toml /share/",
     ),
+    // A person waits for as long as it may take; the test asks each second, for twice that time.
+    (
+        "sleep 30",
+        "for second in $(seq 60); do curl --silent --get http://127.0.0.1:9090/api/v1/query \
+         --data-urlencode 'query=up{job=\"headcount\"}' | grep --quiet '\"1\"]' && break; sleep 1; done",
+    ),
 ];
 
 /// The commands of the chapter: the blocks between two lines of three backticks, the first of which says `sh`.
@@ -79,7 +85,8 @@ fn every_command_on_the_way_from_an_empty_debian_to_a_counting_site_works() {
     for (written, _) in IN_PLACE {
         assert!(replaced.contains(written), "the chapter does not say {written:?} any more");
     }
-    let [made, install, port, site, nginx, adjust, prometheus, backup, restore] = blocks.as_slice() else {
+    let [made, install, port, site, nginx, adjust, prometheus, grafana, backup, restore] = blocks.as_slice()
+    else {
         panic!("{} blocks, each of which is looked at below", blocks.len())
     };
 
@@ -99,6 +106,14 @@ fn every_command_on_the_way_from_an_empty_debian_to_a_counting_site_works() {
     let up = first.types(prometheus);
     let answer: serde_json::Value = serde_json::from_str(up.lines().last().unwrap()).unwrap();
     assert_eq!(answer["data"]["result"][0]["value"][1], "1", "{up}");
+    assert!(up.contains("SUCCESS: 1 rule files found"), "{up}");
+    let rules = first.types("curl --silent http://127.0.0.1:9090/api/v1/rules");
+    assert!(rules.contains("HeadcountDown") && rules.contains("job_site:headcount_views:rate5m"), "{rules}");
+    first.types(grafana);
+    let shown = first.types(
+        "ls $(sed -n 's/^ *path: //p' /etc/grafana/provisioning/dashboards/headcount.yml)/*.json | xargs -n 1 basename",
+    );
+    assert_eq!(shown, "fleet.json\nhealth.json\ntraffic.json");
     first.types(backup);
 
     let share = first.machine.share();

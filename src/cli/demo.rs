@@ -20,9 +20,9 @@ use crate::clock::Clock;
 use crate::config::{self, Config, LogFormat, Overrides, Sources};
 use crate::daemon::{Daemon, Host, Reload};
 use crate::demo::{self, Crowd, PLACES, Step};
-use crate::salt::random;
+use crate::salt::{Salts, random};
 use crate::snippet::Language;
-use crate::words::UnixMillis;
+use crate::words::{Day, UnixMillis};
 
 /// What lies behind the first start.
 const DAY_MS: u64 = 86_400_000;
@@ -85,6 +85,10 @@ impl Demo {
         let from = now.minus(DAY_MS);
         let mut steps = self.crowd(from).until(now);
         steps.retain(|step| step.at < now);
+        // With the secret by which those who are still to come are known: visitors of today are of both.
+        let today = Day(i32::try_from(now.second() / 86_400).unwrap_or(i32::MAX));
+        let salts = Salts::open(config.state_directory.join("salts")).map_err(|error| failed(&error))?;
+        salts.make(today).map_err(|error| failed(&error))?;
         let mut views = 0;
         for place in &PLACES {
             let log = demo::log(&steps, place.site);

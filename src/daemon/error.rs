@@ -77,8 +77,12 @@ pub enum DaemonError {
 
 /// What to do about a place that belongs to somebody else.
 fn whose(path: &Path, error: &io::Error) -> String {
-    if error.kind() != io::ErrorKind::PermissionDenied {
-        return String::new();
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {}
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            return "; name a directory as state_directory".to_owned();
+        }
+        _ => return String::new(),
     }
     let owner = |path: &Path| std::fs::metadata(path).ok().map(|found| found.uid());
     let place = path.ancestors().find_map(|place| Some((place, owner(place)?)));

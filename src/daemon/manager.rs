@@ -36,6 +36,12 @@ impl Manager {
         self.tell(&[NotifyState::Status(text)]);
     }
 
+    /// A start that takes long goes on: it is given this much time from now, if what the unit gives is over.
+    pub fn more_time(&self, time: Duration) {
+        let microseconds = u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
+        self.tell(&[NotifyState::ExtendTimeoutUsec(microseconds)]);
+    }
+
     /// Everything is open and requests are taken.
     pub fn ready(&self, text: &str) {
         self.tell(&[NotifyState::Ready, NotifyState::Status(text)]);

@@ -47,7 +47,7 @@ pub struct TlsOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
     /// A file cannot be read.
-    #[error("{}: cannot be read: {source}{}", path.display(), readable(source))]
+    #[error("{}: cannot be read: {source}{}", path.display(), readable(path, source))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -102,11 +102,19 @@ pub enum CertificateError {
     Tls(#[from] rustls::Error),
 }
 
-fn readable(error: &io::Error) -> &'static str {
-    if error.kind() == io::ErrorKind::PermissionDenied {
-        "; let headcount's user read it, or hand it over with LoadCredential= in the unit and write credential:NAME"
-    } else {
-        ""
+/// What to do about a file that cannot be read. A credential that nobody hands over has no path, only its name.
+fn readable(path: &Path, error: &io::Error) -> &'static str {
+    if path.to_str().is_some_and(|path| path.starts_with("credential:")) {
+        return "; a service manager hands it over: start the service, or name the file itself";
+    }
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "; let headcount's user read it, or hand it over with LoadCredential= in the unit and write credential:NAME"
+        }
+        io::ErrorKind::NotFound => {
+            "; correct the name in [tls], or hand the file over with LoadCredential= in the unit"
+        }
+        _ => "",
     }
 }
 

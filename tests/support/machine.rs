@@ -25,7 +25,8 @@ pub const PUBLIC: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LO
 pub const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
 
 /// The shipped units.
-const UNITS: [&str; 3] = ["headcount.service", "headcount.socket", "headcount-admin.socket"];
+const UNITS: [&str; 4] =
+    ["headcount.service", "headcount.socket", "headcount-admin.socket", "headcount-tls.socket"];
 
 /// A machine that runs; it is gone when this is dropped.
 pub struct Machine {
@@ -239,7 +240,8 @@ fn remove_groups(branch: &Path) -> std::io::Result<()> {
     fs::remove_dir(branch)
 }
 
-fn child_of(process: u32) -> Option<u32> {
+/// The first child of a process, as this machine numbers it.
+pub fn child_of(process: u32) -> Option<u32> {
     let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).ok()?;
     children.split_whitespace().next()?.parse().ok()
 }
