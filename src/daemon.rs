@@ -92,7 +92,7 @@ pub fn open_kept(
         Some(fleet) => {
             store.prepare_sharing()?;
             let sites: Vec<_> = config.sites.iter().map(|site| site.id.clone()).collect();
-            let met = fleet.meet(&store, &sites, MEETING)?;
+            let met = fleet.meet(&mut store, &sites, MEETING)?;
             let (mut fold, folded) =
                 Fold::open_together(options, window, streams, store, decide_with(fleet))?;
             met.take_back(fold.store())?;
@@ -159,6 +159,7 @@ pub struct Daemon {
     stop: watch::Sender<bool>,
     orders: mpsc::Sender<Order>,
     keeper: JoinHandle<Result<(), FoldError>>,
+    part: Option<Fleet>,
     admin: Vec<Listener>,
     manager: Arc<Manager>,
     /// The line that proxies lack was shown.
@@ -205,6 +206,7 @@ impl Daemon {
         if let Some(part) = &keeper.fleet {
             fleet::serve(part, &config, orders.clone())?;
         }
+        let part = keeper.fleet.clone();
         let keeper = spawn("keeper", move || keeper.run(&taken))?;
         let Door { public: listeners, admin, addresses, files } = door;
         let workers = spawn_workers(&rooms, &journal, workers, listeners, &stopped)?;
@@ -219,6 +221,7 @@ impl Daemon {
             stop,
             orders,
             keeper,
+            part,
             admin,
             manager,
             warned: false,
@@ -403,6 +406,9 @@ impl Daemon {
             if thread.is_finished() {
                 return Err(DaemonError::Thread(format!("worker {number}")));
             }
+        }
+        if let Some(error) = self.part.as_ref().and_then(Fleet::barred) {
+            return Err(error.into());
         }
         self.vitals.tick();
         let stalled = self.vitals.stalled();

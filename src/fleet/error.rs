@@ -63,7 +63,7 @@ pub enum CallError {
     },
     /// An operator told this node to stay away.
     #[error(
-        "this node was forgotten by `headcount nodes forget`; delete the file `node` to join as a new one"
+        "this node was forgotten by `headcount nodes forget`; begin with an empty state directory to join as a new one"
     )]
     Forgotten,
     /// An operator removed the site from the whole fleet.

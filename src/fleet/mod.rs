@@ -93,6 +93,15 @@ pub struct Terms {
     pub online_window_ms: u64,
     /// Parts that its visitors are split over, each with a slot of a Cluster; the same on every node.
     pub parts: usize,
+    /// The name of its time zone; the same on every node.
+    pub time_zone: String,
+}
+
+impl Terms {
+    /// What all nodes must have in common, as one line.
+    fn settings(&self) -> String {
+        format!("{} {} {} {}", self.site, self.online_window_ms, self.parts, self.time_zone)
+    }
 }
 
 /// What the fleet tells the keeper.
@@ -111,8 +120,8 @@ pub enum Letter {
 pub enum FleetError {
     /// Another process speaks for this node.
     #[error(
-        "another process speaks for node {node}: two machines run with copies of one state directory; \
-         delete the file `node` in one of them, and it joins as a node of its own"
+        "another process speaks for node {node}: two machines run with copies of one state directory; let one of \
+         them begin with an empty state directory, and it joins as a node of its own"
     )]
     Lease {
         /// The node.
@@ -139,11 +148,33 @@ pub enum FleetError {
     },
     /// The node was told to stay away.
     #[error(
-        "node {node} was forgotten by `headcount nodes forget`; delete the file `node` to join as a new one"
+        "node {node} was forgotten by `headcount nodes forget`; begin with an empty state directory to join as a new one"
     )]
     Forgotten {
         /// The node.
         node: String,
+    },
+    /// The numbers of this machine were sent as those of another node.
+    #[error(
+        "the numbers in this state directory are those of node {known}, and the file `node` says {node}: it was \
+         deleted, or the backup of another machine was restored. Write {known} into that file to go on as that \
+         node, or begin with an empty state directory to join as a new one"
+    )]
+    OtherNode {
+        /// As which they were sent.
+        known: String,
+        /// Who this machine is.
+        node: String,
+    },
+    /// This machine holds the fleet's sums as numbers of its own.
+    #[error(
+        "site {site} has the sums of a fleet as its own numbers (`headcount import --from headcount`), and this fleet \
+         counts that site already, so they would count twice; begin with an empty state directory: what this \
+         machine counted within the fleet is kept there"
+    )]
+    SumsOfFleet {
+        /// The site.
+        site: SiteId,
     },
     /// The store of this machine failed.
     #[error(transparent)]
@@ -192,7 +223,7 @@ impl Met {
 /// What the fleet's thread is asked.
 enum Order {
     /// Meet the store for the first time in this life.
-    Meet(Vec<(Sequence, SiteId)>, Sequence, oneshot::Sender<Result<Met, MeetError>>),
+    Meet(Agenda, oneshot::Sender<Result<Met, MeetError>>),
     /// Tell who was here and ask which visits opened.
     Touch(Question),
     /// These sites are in service.
@@ -203,6 +234,16 @@ enum Order {
     Exchange,
     /// Send everything, then say so.
     Flush(mpsc::Sender<()>),
+}
+
+/// What a first meeting is about.
+struct Agenda {
+    /// How far this machine's store is.
+    top: Sequence,
+    /// Its sites, each with its last change.
+    sites: Vec<(Sequence, SiteId)>,
+    /// Sites that have the sums of a fleet as their own numbers.
+    with_sums: Vec<SiteId>,
 }
 
 /// Why the store could not be met.
@@ -266,15 +307,25 @@ impl Fleet {
     ///
     /// # Errors
     /// When this node may not take part, or its own store fails.
-    pub fn meet(&self, store: &Store, configured: &[SiteId], patience: Duration) -> Result<Met, FleetError> {
+    pub fn meet(
+        &self,
+        store: &mut Store,
+        configured: &[SiteId],
+        patience: Duration,
+    ) -> Result<Met, FleetError> {
+        self.claim(store)?;
         let (answer, mut answered) = oneshot::channel();
         let mut sites = store.site_ids()?;
         // Of a store that is new or restored these may not be among them.
         sites.extend(configured.iter().filter(|site| !sites.contains(site)).cloned().collect::<Vec<_>>());
         let changed: HashMap<SiteId, Sequence> = store.site_sequences()?.into_iter().collect();
         let last = |site: SiteId| (changed.get(&site).copied().unwrap_or_default(), site);
-        let sites = sites.into_iter().map(last).collect();
-        self.orders.send(Order::Meet(sites, store.sequence()?, answer)).ok();
+        let agenda = Agenda {
+            top: store.sequence()?,
+            sites: sites.into_iter().map(last).collect(),
+            with_sums: store.with_sums_of_fleets()?,
+        };
+        self.orders.send(Order::Meet(agenda, answer)).ok();
         let until = Instant::now() + patience;
         let met = loop {
             match answered.try_recv() {
@@ -297,6 +348,21 @@ impl Fleet {
             }
             Err(MeetError::Refused(error)) => Err(error),
         }
+    }
+
+    /// The numbers of a machine are those of one node for ever.
+    fn claim(&self, store: &mut Store) -> Result<(), FleetError> {
+        let node = self.status.node();
+        // It was checked to be hexadecimal digits when it was read.
+        let Some(known) = store.claim(u64::from_str_radix(node, 16).unwrap_or(0))? else { return Ok(()) };
+        Err(FleetError::OtherNode { known: format!("{known:016x}"), node: node.to_owned() })
+    }
+
+    /// Why this machine may not take part any more, if that has turned out; then it must stop: what it counts
+    /// would reach nobody.
+    #[must_use]
+    pub fn barred(&self) -> Option<FleetError> {
+        self.status.barred()
     }
 
     /// Names the sites in service.

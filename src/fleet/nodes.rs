@@ -44,7 +44,7 @@ pub enum IdentityError {
         source: io::Error,
     },
     /// The file holds something else.
-    #[error("{} is not 16 hexadecimal digits; delete it, and this machine joins as a new node", path.display())]
+    #[error("{} is not 16 hexadecimal digits; write the node that `headcount nodes` names on the other machines", path.display())]
     Malformed {
         /// Which.
         path: PathBuf,
@@ -118,6 +118,9 @@ pub(super) struct Word {
     /// Transactions that it had not sent then.
     #[serde(default)]
     pub(super) lag: u64,
+    /// A fingerprint of its sites and their settings; all nodes have the same.
+    #[serde(default)]
+    pub(super) sites: String,
     /// It was told to stay away.
     #[serde(default)]
     pub(super) forgotten: bool,

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use siphasher::sip::SipHasher24;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{LocalSet, spawn_local};
 
@@ -22,7 +23,7 @@ use super::exchange::{Caller, Exchanged, Link, Own, minutes_from, others_values,
 use super::keys::Keys;
 use super::nodes::{self, Identity, LEASE_MS, NOBODY, Word, cut};
 use super::status::{SiteState, Status};
-use super::{Ahead, FleetError, Home, Letter, MeetError, Met, Options, Order, Terms, salts};
+use super::{Agenda, Ahead, FleetError, Home, Letter, MeetError, Met, Options, Order, Terms, salts};
 use crate::clock::Clock;
 use crate::salt::Salts;
 use crate::store::Sequence;
@@ -67,6 +68,10 @@ pub(super) struct Room {
     cut: Cell<UnixMillis>,
     /// Admitted: schema, policy and lease were seen to be right.
     admitted: Cell<bool>,
+    /// So it was once in this life.
+    was_admitted: Cell<bool>,
+    /// Since when somebody else speaks for this node.
+    unspoken: Cell<Option<Instant>>,
     keeping: Cell<bool>,
     /// The sites whose visitors the store was told of, in this life or before it.
     told: RefCell<HashSet<SiteId>>,
@@ -111,6 +116,8 @@ impl Begin {
             home: RefCell::default(),
             cut: Cell::default(),
             admitted: Cell::default(),
+            was_admitted: Cell::default(),
+            unspoken: Cell::default(),
             keeping: Cell::default(),
             told: RefCell::default(),
             warned: Cell::default(),
@@ -146,9 +153,9 @@ impl Room {
     fn carry_out(self: &Rc<Self>, order: Order) {
         let room = Rc::clone(self);
         match order {
-            Order::Meet(sites, top, answer) => drop(spawn_local(async move {
+            Order::Meet(agenda, answer) => drop(spawn_local(async move {
                 // Who asked may have given up.
-                answer.send(room.meet(&sites, top).await).ok();
+                answer.send(room.meet(&agenda).await).ok();
             })),
             Order::Touch(question) => drop(spawn_local(async move { room.touch(question).await })),
             Order::Sites(sites) => {
@@ -182,14 +189,14 @@ impl Room {
         result
     }
 
-    /// The first meeting of this life: whatever may forbid it is found before anything is counted. Each site
-    /// comes with the sequence of its last change.
-    async fn meet(&self, sites: &[(Sequence, SiteId)], top: Sequence) -> Result<Met, MeetError> {
+    /// The first meeting of this life: whatever may forbid it is found before anything is counted.
+    async fn meet(&self, agenda: &Agenda) -> Result<Met, MeetError> {
         self.admit().await?;
+        self.look_at_sums(&agenda.with_sums).await?;
         salts::keep(self).await.map_err(MeetError::Away)?;
         let caller = self.caller();
         let mut met = Met::default();
-        for (last, site) in sites {
+        for (last, site) in &agenda.sites {
             let mut command = redis::cmd("HGET");
             command.arg(self.keys.own(site, &self.identity.node)).arg("#sequence");
             let held = self.engine.ask(&command).await.map_err(MeetError::Away)?;
@@ -197,7 +204,7 @@ impl Room {
             if held >= *last && held > Sequence(0) {
                 self.told.borrow_mut().insert(site.clone());
             }
-            if held > top {
+            if held > agenda.top {
                 let days = self.detail_days();
                 let rows = own_values(&caller, site, &days).await.map_err(MeetError::Away)?;
                 let others = others_values(&caller, site, &rows).await.map_err(MeetError::Away)?;
@@ -205,6 +212,19 @@ impl Room {
             }
         }
         Ok(met)
+    }
+
+    /// Sums of the fleet that a machine took for its own may not come back to it.
+    async fn look_at_sums(&self, with_sums: &[SiteId]) -> Result<(), MeetError> {
+        for site in with_sums {
+            let mut command = redis::cmd("EXISTS");
+            command.arg(self.keys.sums(site));
+            let sums = self.engine.ask(&command).await.map_err(MeetError::Away)?;
+            if engine::number(&sums).is_some_and(|sums| sums > 0) {
+                return Err(MeetError::Refused(FleetError::SumsOfFleet { site: site.clone() }));
+            }
+        }
+        Ok(())
     }
 
     /// The days whose details are asked back: those that are still being written.
@@ -219,6 +239,7 @@ impl Room {
         admission::look(&self.engine, &self.keys, node, may_evict).await?;
         self.take_lease().await?;
         self.admitted.set(true);
+        self.was_admitted.set(true);
         Ok(())
     }
 
@@ -250,6 +271,8 @@ impl Room {
         self.status.set_now(self.clock.now());
         match self.admit().await {
             Ok(()) => {
+                self.status.set_refused(None);
+                self.unspoken.set(None);
                 let begun = Instant::now();
                 let kept = salts::keep(self).await;
                 if let Err(error) = self.noted("salt", begun, kept) {
@@ -262,12 +285,33 @@ impl Room {
             Err(MeetError::Away(error)) => {
                 self.noted("node", Instant::now(), Err::<(), _>(error)).ok();
             }
-            Err(MeetError::Refused(error)) => {
-                self.admitted.set(false);
-                tracing::error!(%error, "this node counts alone");
-            }
+            Err(MeetError::Refused(error)) => self.refused(error),
         }
         self.keeping.set(false);
+    }
+
+    /// This node may not take part: at first, or any more.
+    fn refused(&self, error: FleetError) {
+        if self.home.borrow().is_none() {
+            // The start is still under way, asks by itself and says so.
+            return;
+        }
+        if self.status.set_refused(Some(error.to_string())) {
+            tracing::error!(%error, "this node may not share; it counts alone");
+        }
+        let is_for_good = match error {
+            FleetError::Forgotten { .. } => true,
+            FleetError::Lease { .. } => {
+                let since = self.unspoken.get().unwrap_or_else(Instant::now);
+                self.unspoken.set(Some(since));
+                !self.was_admitted.get() || since.elapsed() > Duration::from_millis(2 * LEASE_MS)
+            }
+            _ => false,
+        };
+        if is_for_good {
+            self.status.bar(error);
+        }
+        self.admitted.set(false);
     }
 
     /// Says that this node is there, and listens who else is.
@@ -284,6 +328,7 @@ impl Room {
             skew_ms,
             merged: merged.0,
             lag,
+            sites: self.fingerprint(),
             forgotten: false,
         };
         let text = serde_json::to_string(&word).expect("numbers and a text always serialise");
@@ -291,11 +336,24 @@ impl Room {
         command.arg(self.keys.nodes()).arg(&self.identity.node).arg(text);
         self.engine.ask(&command).await?;
         let words = words(&self.engine, &self.keys).await?;
-        let alive = words.iter().filter(|(_, word)| word.is_alive(now)).count();
+        let differs = |(_, other): &&(String, Word)| !other.sites.is_empty() && other.sites != word.sites;
+        let alive: Vec<_> = words.iter().filter(|(_, word)| word.is_alive(now)).collect();
+        self.status
+            .set_differing(alive.iter().copied().filter(differs).map(|(node, _)| node.clone()).collect());
+        let alive = alive.len();
         let count = |n: usize| u64::try_from(n).unwrap_or(0);
         self.status.set_nodes(count(alive), count(words.len()));
         self.cut.set(cut(&words, now, self.options.visit_window_ms));
         Ok(())
+    }
+
+    /// Of the settings that all nodes must have in common.
+    fn fingerprint(&self) -> String {
+        let sites = self.sites.borrow();
+        let mut settings: Vec<String> = sites.values().map(Terms::settings).collect();
+        settings.sort_unstable();
+        let hash = SipHasher24::new().hash(settings.join("\n").as_bytes());
+        format!("{hash:016x}.{}", self.options.visit_window_ms)
     }
 
     /// How far the store's clock is ahead of this machine's, in milliseconds.

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, TextEncoder};
 
+use super::FleetError;
 use super::error::CallError;
 use super::read;
 use crate::metrics::Family;
@@ -42,6 +43,12 @@ struct State {
     sites: BTreeMap<SiteId, SiteState>,
     /// Why a site's visitors could not be told.
     untold: BTreeMap<SiteId, CallError>,
+    /// Why this node may not share now.
+    refused: Option<String>,
+    /// Why it may not take part any more.
+    barred: Option<FleetError>,
+    /// Living nodes with other sites or settings of sites.
+    differing: Vec<String>,
     nodes_alive: u64,
     nodes_known: u64,
     now: UnixMillis,
@@ -59,6 +66,10 @@ pub(super) struct SiteState {
     /// Why the last exchange failed.
     pub(super) failing: Option<CallError>,
 }
+
+/// What differing nodes mean.
+const DIFFERING: &str = "other nodes have other sites, parts, time zones or windows, so some numbers differ from node to \
+                         node; give all the same configuration";
 
 impl Status {
     pub(super) fn new(node: String, address: String) -> Status {
@@ -222,11 +233,39 @@ impl Status {
         }
     }
 
+    /// Notes why this node may not share now. Says whether that is new.
+    pub(super) fn set_refused(&self, why: Option<String>) -> bool {
+        let mut state = self.state();
+        let is_new = state.refused != why;
+        state.refused = why;
+        is_new
+    }
+
+    pub(super) fn bar(&self, error: FleetError) {
+        self.state().barred = Some(error);
+    }
+
+    pub(super) fn barred(&self) -> Option<FleetError> {
+        self.state().barred.take()
+    }
+
+    /// Notes which living nodes have other sites or settings.
+    pub(super) fn set_differing(&self, nodes: Vec<String>) {
+        let mut state = self.state();
+        if !nodes.is_empty() && state.differing != nodes {
+            tracing::warn!(nodes = nodes.join(" "), "{DIFFERING}");
+        }
+        state.differing = nodes;
+    }
+
     /// What a person on duty should know.
     pub(super) fn degraded(&self, now: UnixMillis) -> Option<String> {
         let away = read(&self.away);
         let state = self.state();
         let failing = state.sites.iter().find_map(|(site, state)| Some((site, state.failing.as_ref()?)));
+        if let Some(why) = &state.refused {
+            return Some(format!("{why}; until then this node counts alone"));
+        }
         match (&state.failing, failing) {
             (Some((since, error)), _) => Some(format!(
                 "{error} (since {} s, {}); counting goes on, footers show the last known numbers",
@@ -242,6 +281,9 @@ impl Status {
                 .map(|(site, error)| format!("site {site}: {error}; this node decides its visits alone")),
             (None, None) if !away.is_empty() => {
                 Some(format!("{} sites decide visits alone until the shared store has caught up", away.len()))
+            }
+            (None, None) if !state.differing.is_empty() => {
+                Some(format!("{DIFFERING}: {}", state.differing.join(", ")))
             }
             _ => None,
         }
@@ -262,11 +304,11 @@ impl Status {
         page
     }
 
-    fn gauges(&self) -> [(&'static str, &'static str, String); 9] {
+    fn gauges(&self) -> [(&'static str, &'static str, String); 10] {
         let away = read(&self.away).len();
         let state = self.state();
         let all_fail = !state.sites.is_empty() && state.sites.values().all(|site| site.failing.is_some());
-        let up = u8::from(state.failing.is_none() && !all_fail);
+        let up = u8::from(state.failing.is_none() && state.refused.is_none() && !all_fail);
         let merged = state.sites.values().map(|site| site.merged).min().unwrap_or_default();
         let lag: u64 = state.sites.values().map(|site| site.lag).max().unwrap_or(0);
         let sum = |of: fn(&SiteState) -> u64| state.sites.values().map(of).sum::<u64>().to_string();
@@ -274,7 +316,11 @@ impl Status {
         let sign = if skew < 0 { "-" } else { "" };
         let skew = skew.unsigned_abs();
         [
-            ("headcount_fleet_up", "Whether the shared store answered the last call.", up.to_string()),
+            (
+                "headcount_fleet_up",
+                "Whether this node shares: the shared store answers, and lets it take part.",
+                up.to_string(),
+            ),
             (
                 "headcount_fleet_last_merge_timestamp_seconds",
                 "When the site that waits longest was exchanged last.",
@@ -302,6 +348,11 @@ impl Status {
             ),
             ("headcount_fleet_nodes", "Nodes that the shared store knows.", state.nodes_known.to_string()),
             ("headcount_fleet_nodes_alive", "Nodes heard of lately.", state.nodes_alive.to_string()),
+            (
+                "headcount_fleet_nodes_differing",
+                "Living nodes with other sites, parts, time zones or windows than this one.",
+                state.differing.len().to_string(),
+            ),
             (
                 "headcount_fleet_clock_skew_seconds",
                 "How far the shared store's clock is ahead of this node's.",

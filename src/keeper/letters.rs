@@ -88,6 +88,7 @@ pub fn terms<'a>(sites: impl Iterator<Item = &'a Site>) -> Vec<Terms> {
         site: site.id.clone(),
         online_window_ms: site.online_window_ms,
         parts: site.parts,
+        time_zone: site.time_zone.iana_name().unwrap_or_default().to_owned(),
     };
     sites.map(terms).collect()
 }

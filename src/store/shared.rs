@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, Row, ToSql, named_params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, named_params, params_from_iter};
 
 use super::apply::{find_site, next_sequence};
 use super::read::list;
@@ -39,6 +39,35 @@ impl Store {
     pub fn prepare_sharing(&mut self) -> Result<(), StoreError> {
         let index = self.connection.execute_batch(include_str!("sql/index_changed.sql"));
         index.map_err(|source| failed(&self.path, "make indexes", source))
+    }
+
+    /// Notes as whose these numbers are sent. Gives the node as which they were sent before, if it is another;
+    /// then nothing changes.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written.
+    pub fn claim(&mut self, node: u64) -> Result<Option<u64>, StoreError> {
+        // The column holds whole numbers with a sign.
+        self.write("note the node", |transaction| {
+            let mut find = transaction.prepare_cached(include_str!("sql/find_node.sql"))?;
+            let known: Option<i64> = find.query_row([], |row| row.get(0)).optional()?;
+            if let Some(known) = known {
+                return Ok(Some(known.cast_unsigned()).filter(|known| *known != node));
+            }
+            let mut put = transaction.prepare_cached(include_str!("sql/put_node.sql"))?;
+            put.execute(named_params! { ":node": node.cast_signed() })?;
+            Ok(None)
+        })
+    }
+
+    /// The sites to which somebody added the sums of a fleet.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn with_sums_of_fleets(&self) -> Result<Vec<SiteId>, StoreError> {
+        self.read("read adjustments", |connection| {
+            list(connection, include_str!("sql/read_sites_with_sums_of_fleets.sql"), [], |row| row.get(0))
+        })
     }
 
     /// Every row of the site that changed after `since`, with its present values, and the sequence that

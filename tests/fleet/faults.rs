@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::Path;
 use std::time::Duration;
 
 use crate::support::Daemon;
@@ -334,36 +333,6 @@ fn a_node_restored_from_an_older_backup_takes_its_own_values_back() {
     scene.load.reconnect(1);
     assert!(scene.fleet.nodes[1].log().contains("as after a restored backup; its values were taken back"));
     scene.recovers();
-}
-
-#[test]
-fn a_copy_of_a_state_directory_is_refused() {
-    let mut scene = Scene::single();
-    let copy = Daemon::stopped(&configuration(&scene.store.address, &HASTY));
-    fs::create_dir(copy.state()).unwrap();
-    scene.fleet.nodes[0].kill();
-    scene.load.reconnect(0);
-    copy_files(&scene.fleet.nodes[0].state(), &copy.state());
-    scene.fleet.nodes[0].restart();
-    let (code, said) = copy.refuses_to_start(&[]);
-    assert_eq!(code, 1, "{said}");
-    assert!(said.contains("another process speaks for node"), "{said}");
-    assert!(said.contains("delete the file `node` in one of them"), "{said}");
-    scene.recovers();
-}
-
-fn copy_files(from: &Path, to: &Path) {
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        let kind = entry.file_type().unwrap();
-        if kind.is_dir() {
-            fs::create_dir(&target).unwrap();
-            copy_files(&entry.path(), &target);
-        } else if kind.is_file() {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn event() -> impl Strategy<Value = Event> {
         2 => (0..50_usize).prop_map(Event::Again),
         1 => node.prop_map(Event::Restart),
         2 => (1..8_usize).prop_map(Event::Lose),
-        1 => (0..3_usize).prop_map(Event::Delete),
+        1 => (0..4_usize).prop_map(Event::Delete),
     ]
 }
 
@@ -233,7 +233,7 @@ impl World {
             }
             Event::Lose(writes) => self.lose(*writes),
             Event::Delete(key) => {
-                let name = ["{s}:sums", "{s}:changed", "{s}:meta"][*key];
+                let name = ["{s}:sums", "{s}:changed", "{s}:meta", "{s}:own:1"][*key];
                 ask::<()>(&mut self.connection, &["DEL", name]);
             }
         }
@@ -325,7 +325,7 @@ fn a_message_that_is_lost_between_two_of_one_exchange_is_missed() {
 #[test]
 fn sums_that_are_deleted_are_added_up_anew() {
     let store = Store::single("redis");
-    for key in 0..3 {
+    for key in 0..4 {
         let mut events: Vec<Event> = (0..NODES).map(|node| Event::Count(node, 0b11111, 2)).collect();
         events.extend((0..2 * NODES).map(|n| Event::Exchange(all_of(n % NODES))));
         events.extend([Event::Delete(key), Event::Count(1, 0b1, 1), Event::Restart(2)]);

@@ -54,6 +54,13 @@ if known[4] and known[4] ~= epoch then
   redis.call('DEL', own)
   return { 'BEHIND', 0 }
 end
+-- The sums remember who sent. What they hold of a node of which nothing else is known cannot be told apart.
+local sender = '#' .. string.match(own, '[^:]*$')
+if epoch and not known[4] and redis.call('HGET', sums, sender) then
+  redis.call('HDEL', meta, 'epoch')
+  redis.call('DEL', sums, own)
+  return { 'BEHIND', 0 }
+end
 if held < base or ARGV[9] ~= '' and ARGV[9] ~= known[3] then return { 'BEHIND', held } end
 if held > top then return { 'AHEAD', held } end
 
@@ -192,7 +199,10 @@ for pair, message in pairs(pairs_of) do
         epoch = string.format('%.0f', version)
         redis.call('HSET', meta, 'epoch', epoch)
       end
-      if not known[4] then redis.call('HSET', own, '#epoch', epoch) end
+      if not known[4] then
+        redis.call('HSET', own, '#epoch', epoch)
+        redis.call('HSET', sums, sender, '1')
+      end
       redis.call('ZADD', changed, unpack(to_changed))
       redis.call('HSET', meta, 'version', string.format('%.0f', version))
       newest = version
