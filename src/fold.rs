@@ -102,6 +102,8 @@ struct State {
     settled: Sequence,
     /// In a fleet: what it has to decide.
     together: Option<Together>,
+    /// Visitors of the last days that logs told of.
+    imported: BTreeMap<SiteId, Vec<(Day, u64)>>,
 }
 
 #[derive(Default)]
@@ -178,8 +180,21 @@ impl Fold {
         }
         let (cut, theirs) = (Cut::default(), Vec::new());
         let mut fold = Fold { options, visit_window_ms, journal, store, state, cut, theirs, decide };
+        fold.learn_imports()?;
         let folded = fold.fold_left_over()?;
         Ok((fold, folded))
+    }
+
+    /// Reads again which visitors logs told of: they are shown with those of beacons.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn learn_imports(&mut self) -> Result<(), StoreError> {
+        self.state.imported.clear();
+        for (site, day, count) in self.store.visitors_imported()? {
+            self.state.imported.entry(site).or_default().push((day, count));
+        }
+        Ok(())
     }
 
     fn fold_left_over(&mut self) -> Result<Folded, FoldError> {
@@ -483,8 +498,11 @@ impl State {
 
     fn show_visitors(&self, counts: &Counts) {
         for (id, site) in self.sites.iter().filter(|(_, site)| site.changed) {
+            let imported = self.imported.get(id).map_or(&[][..], Vec::as_slice);
             for open in site.sketches.iter().filter(|open| open.changed) {
-                counts.set_visitors(id.as_str(), open.day, open.visitors.count());
+                let imported =
+                    imported.iter().find(|(day, _)| *day == open.day).map_or(0, |(_, count)| *count);
+                counts.set_visitors(id.as_str(), open.day, open.visitors.count() + imported);
             }
         }
     }

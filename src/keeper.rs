@@ -265,6 +265,7 @@ impl Keeper {
             let live_from = desk.take(batch)?;
             Ok((live_from, std::mem::take(&mut desk.visitors)))
         })?;
+        self.fold.learn_imports()?;
         self.rooms.counts.import(batch.site.as_str(), &batch.changes, self.rooms.clock.now());
         for (day, count) in visitors {
             self.rooms.counts.set_visitors(batch.site.as_str(), day, count);

@@ -429,6 +429,21 @@ fn beacons_and_lines_of_today_know_one_reader_by_one_id() {
     assert!(!daemon.state().join("salts.import").exists(), "today has its secret already");
 }
 
+#[test]
+fn visitors_of_today_from_a_log_stay_when_beacons_come() {
+    let configuration = format!("[[site]]\nid = \"vks\"\ntime_zone = \"{}\"\n", noon());
+    let mut daemon = Daemon::stopped(&configuration);
+    let hour_ago = jiff::Timestamp::now().as_second() - 3_600;
+    let text: String = (0..5).map(|n| line(hour_ago, &format!("10.9.9.{n}"), "/then")).collect();
+    import(&daemon, &[&write(&daemon, "a.log", text.as_bytes())]);
+    daemon.restart();
+    assert_eq!(daemon.numbers("vks")["today"]["visitors"], 5);
+    let reply = exchange(daemon.public(), &browser_once("/hit?s=vks&u=/now", "10.9.9.9"));
+    assert!(counted(&reply), "{}", reply.text());
+    wait_for(|| days(&daemon)[0].ends_with(",6,6,6").then_some(()));
+    assert_eq!(daemon.numbers("vks")["today"]["visitors"], 6);
+}
+
 fn browser_once(path: &str, client: &str) -> Vec<u8> {
     let text = String::from_utf8(browser(path, client)).unwrap();
     text.replace("\r\nHost", "\r\nConnection: close\r\nHost").into_bytes()

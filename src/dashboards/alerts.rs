@@ -72,7 +72,7 @@ pub(super) static RECORDED: [(&str, &str); 8] = [
 
 const NODE: &[(&str, &str)] = &[("job", "headcount"), ("instance", "a:8081")];
 
-pub(super) static ALERTS: [Alert; 24] = [
+pub(super) static ALERTS: [Alert; 25] = [
     Alert {
         name: "HeadcountDown",
         severity: Critical,
@@ -229,6 +229,19 @@ pub(super) static ALERTS: [Alert; 24] = [
         labels: NODE,
         fires: &[(r#"headcount_fleet_up{job="headcount",instance="a:8081"}"#, "1 1 0x20")],
         silent: &[(r#"headcount_fleet_up{job="headcount",instance="a:8081"}"#, "1x8 0 1x9")],
+    },
+    Alert {
+        name: "HeadcountFleetNodesDiffer",
+        severity: Warning,
+        expr: "headcount_fleet_nodes_differing > 0",
+        lasts: "10m",
+        summary: "Nodes of a fleet have different sites or settings.",
+        description: "{{ $labels.instance }} has other sites, parts, time zones or windows than {{ $value }} living nodes, so \
+                      some numbers differ from node to node.",
+        at: "20m",
+        labels: NODE,
+        fires: &[(r#"headcount_fleet_nodes_differing{job="headcount",instance="a:8081"}"#, "2x30")],
+        silent: &[(r#"headcount_fleet_nodes_differing{job="headcount",instance="a:8081"}"#, "0x5 2x5 0x30")],
     },
     Alert {
         name: "HeadcountFleetStale",

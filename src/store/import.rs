@@ -213,6 +213,18 @@ impl Store {
         Ok(sequence)
     }
 
+    /// The visitors of the last days that logs told of beside those whom beacons know.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn visitors_imported(&self) -> Result<Vec<(SiteId, Day, u64)>, StoreError> {
+        self.read("read the visitors of logs", |connection| {
+            list(connection, include_str!("sql/read_visitors_imported.sql"), [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
+        })
+    }
+
     /// Ends the imported days before `before`, of one site or of all: they keep their number of visitors and
     /// drop what it was read from. Returns how many days of sites that were.
     ///
