@@ -236,7 +236,7 @@ pub(super) static ALERTS: [Alert; 25] = [
         expr: "headcount_fleet_nodes_differing > 0",
         lasts: "10m",
         summary: "Nodes of a fleet have different sites or settings.",
-        description: "{{ $labels.instance }} has other sites, parts, time zones or windows than {{ $value }} living nodes, so \
+        description: "{{ $labels.instance }} has other sites, parts, time zones or windows than others that live, so \
                       some numbers differ from node to node.",
         at: "20m",
         labels: NODE,
