@@ -165,6 +165,9 @@ impl CallError {
                 | ServerErrorKind::Ask => CallError::ClusterDown(said),
                 _ => CallError::Other(said),
             },
+            ErrorKind::Parse => {
+                CallError::Connection("what answers there does not speak Redis's protocol".to_owned())
+            }
             ErrorKind::ClusterConnectionNotFound => CallError::ClusterDown(said),
             _ if error.is_io_error() || error.is_connection_dropped() || error.is_connection_refusal() => {
                 CallError::Connection(said)
