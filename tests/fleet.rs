@@ -4,6 +4,7 @@ mod chaos;
 mod faults;
 mod hours;
 mod merge;
+mod told;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
