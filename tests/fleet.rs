@@ -5,6 +5,7 @@ mod faults;
 mod hours;
 mod merge;
 mod misuse;
+mod told;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;

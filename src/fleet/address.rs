@@ -69,6 +69,12 @@ pub enum AddressError {
     /// A port that is none.
     #[error("has a port that is no number from 1 to 65535: {0:?}")]
     Port(String),
+    /// One server has one host.
+    #[error(
+        "names several hosts for one server: write redis+sentinel://host,host/name if these are Sentinels, \
+         redis+cluster://host,host if they are of a Cluster, else the primary alone"
+    )]
+    Several,
     /// A Sentinel's primary has a name.
     #[error(
         "needs the name that the Sentinels know the primary by, as in redis+sentinel://host:26379/mymaster"
@@ -100,9 +106,11 @@ impl Address {
         let (login, hosts) =
             authority.rsplit_once('@').map_or((None, authority), |(login, hosts)| (Some(login), hosts));
         let port = if kind == "+sentinel" { SENTINEL_PORT } else { PORT };
-        let hosts = hosts.split(',').map(|host| Host::parse(host, port)).collect::<Result<Vec<_>, _>>()?;
+        let hosts =
+            hosts.split(',').map(|host| Host::parse(host.trim(), port)).collect::<Result<Vec<_>, _>>()?;
         let first = hosts.first().cloned().ok_or(AddressError::Host)?;
         let (place, database) = match kind {
+            "" if hosts.len() > 1 => return Err(AddressError::Several),
             "" => (Place::Server(first), database(path)?),
             "+sentinel" => {
                 let (name, rest) = path.split_once('/').unwrap_or((path, ""));
@@ -207,6 +215,7 @@ mod tests {
             ("redis+unix:///run/redis.sock?db=3", "redis+unix:///run/redis.sock?db=3"),
             ("redis+sentinel://a,b:1/main", "redis+sentinel://a:26379,b:1/main"),
             ("rediss+cluster://a:1,b:2", "rediss+cluster://a:1,b:2"),
+            ("redis+sentinel://u:p@ a , [::1] /main", "redis+sentinel://a:26379,[::1]:26379/main"),
         ] {
             let address = Address::parse(text).expect("an address");
             assert_eq!((address.to_string(), format!("{address:?}")), (shown.to_owned(), shown.to_owned()));
@@ -222,6 +231,9 @@ mod tests {
             ("127.0.0.1:6379", AddressError::Scheme),
             ("redis+magic://a", AddressError::Scheme),
             ("redis://", AddressError::Host),
+            ("redis://a,b", AddressError::Several),
+            ("rediss://a:1,b:2/0", AddressError::Several),
+            ("redis+cluster://a, ,b", AddressError::Host),
             ("redis://a:0", AddressError::Port("0".to_owned())),
             ("redis://a/x", AddressError::Database("x".to_owned())),
             ("redis+sentinel://a", AddressError::Name),

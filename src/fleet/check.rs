@@ -458,6 +458,7 @@ fn ranges(slots: &Value) -> Vec<Range> {
 fn remedy(error: &CallError, access: &Access) -> Option<String> {
     let said = match error {
         CallError::Connection(said) | CallError::Certificate(said) | CallError::Other(said) => said.as_str(),
+        CallError::Login(said) => return login_remedy(said, &access.address.place),
         CallError::Timeout => {
             let other = if access.address.tls { "no TLS (redis://)" } else { "TLS (rediss://)" };
             return Some(format!("it hangs, a firewall swallows what is sent, or it speaks {other}"));
@@ -492,14 +493,28 @@ fn remedy(error: &CallError, access: &Access) -> Option<String> {
         ("NotValidYet", "look at the clocks of both machines".to_owned()),
         ("not valid for name", "name the server as its certificate does".to_owned()),
         ("InvalidContentType", "it speaks no TLS: write redis:// instead of rediss://".to_owned()),
+        ("Redis's protocol", "look at host and port: Redis or Valkey listens elsewhere".to_owned()),
         ("Master with given name not found", "look at the name behind the last / of shared_store".to_owned()),
-        ("unknown command 'TIME'", "if it is a Sentinel, write redis+sentinel://host/name".to_owned()),
+        ("unknown command", "if it is a Sentinel, write redis+sentinel://host/name".to_owned()),
         (
             "cluster support disabled",
             "it is no Cluster: write redis:// instead of redis+cluster://".to_owned(),
         ),
     ];
     remedies.into_iter().find(|(words, _)| said.contains(words)).map(|(_, remedy)| remedy)
+}
+
+/// What else may be behind a refused login: a Sentinel has users of its own, and is asked without any.
+fn login_remedy(said: &str, place: &Place) -> Option<String> {
+    match place {
+        Place::Server(_) => Some("if it is a Sentinel, write redis+sentinel://host/name".to_owned()),
+        Place::Sentinel(..) if said.contains("NOAUTH") => Some(
+            "Sentinels are asked without a password: if it is no Sentinel, write redis://host; if it is one, let it \
+             ask for none"
+                .to_owned(),
+        ),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

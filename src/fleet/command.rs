@@ -130,8 +130,31 @@ impl SharedStore {
         self.runtime.block_on(asked)
     }
 
+    /// Asks about the one key that the command names.
     pub(super) fn ask(&self, command: &redis::Cmd) -> Result<Value, CallError> {
-        self.wait(self.engine.ask(command))
+        let key = match command.args_iter().nth(1) {
+            Some(redis::Arg::Simple(key)) => String::from_utf8_lossy(key).into_owned(),
+            _ => String::new(),
+        };
+        self.wait(self.engine.ask(command)).map_err(|error| self.typed(&key, error))
+    }
+
+    fn words(&self) -> Result<Vec<(String, Word)>, CallError> {
+        let key = self.keys.nodes();
+        self.wait(words(&self.engine, &self.keys)).map_err(|error| self.typed(&key, error))
+    }
+
+    /// Names the key, and what it holds, where the server says no more than that it is of another type. Scripts do
+    /// so themselves.
+    fn typed(&self, key: &str, error: CallError) -> CallError {
+        if !matches!(&error, CallError::Other(said) if said.contains("WRONGTYPE")) {
+            return error;
+        }
+        let found = self.wait(self.engine.ask(redis::cmd("TYPE").arg(key)));
+        match found.as_ref().ok().and_then(engine::text) {
+            Some(found) => CallError::KeyType { key: key.to_owned(), found },
+            None => error,
+        }
     }
 
     /// Refuses a store that a later release has written.
@@ -151,7 +174,7 @@ impl SharedStore {
     /// When the shared store does not answer, or a later release has written it.
     pub fn nodes(&self) -> Result<Vec<NodeEntry>, CommandError> {
         self.look_at_schema()?;
-        let mut words = self.wait(words(&self.engine, &self.keys))?;
+        let mut words = self.words()?;
         words.sort_by(|(a, _), (b, _)| a.cmp(b));
         let mut entries = Vec::new();
         for (node, word) in words {
@@ -183,7 +206,7 @@ impl SharedStore {
     /// When it lives, was never heard of, or the shared store does not answer; it may be told again then.
     pub fn forget(&self, node: &str, sites: &[SiteId]) -> Result<(), CommandError> {
         self.look_at_schema()?;
-        let known = self.wait(words(&self.engine, &self.keys))?;
+        let known = self.words()?;
         let Some((_, word)) = known.into_iter().find(|(known, _)| known == node) else {
             return Err(CommandError::Unknown(node.to_owned()));
         };
@@ -221,7 +244,7 @@ impl SharedStore {
         self.look_at_schema()?;
         // From here on nothing is taken of this site any more.
         self.ask(redis::cmd("HSET").arg(self.keys.meta(site)).arg("removed").arg(now.0))?;
-        let nodes = self.wait(words(&self.engine, &self.keys))?;
+        let nodes = self.words()?;
         let sums = self.keys.sums(site);
         for day in days_of(&self.fields(&sums)?) {
             let mut command = redis::cmd("DEL");

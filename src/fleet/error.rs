@@ -145,6 +145,10 @@ impl CallError {
         if said.contains("invalid peer certificate") {
             return CallError::Certificate(said);
         }
+        // The client of a Cluster gives its members' errors as one text.
+        if error.kind() == ErrorKind::Parse || said.contains("Parse error at") {
+            return CallError::Connection("what answers there does not speak Redis's protocol".to_owned());
+        }
         match error.code() {
             Some("OOM") => return CallError::Memory,
             Some("NOAUTH" | "WRONGPASS") => return CallError::Login(said),

@@ -162,7 +162,7 @@ impl Vitals {
         let sites = self.rooms.sites();
         let online = |placed: &crate::sites::Placed| self.rooms.counts.numbers(placed.number, None, now);
         let online: u64 = sites.iter().filter_map(online).map(|numbers| u64::from(numbers.online)).sum();
-        let findings = ask(WATCHED, self);
+        let findings = self.watched();
         let warnings: Vec<Value> =
             findings.iter().filter(|(_, finding)| finding.grade > Grade::Good).map(told).collect();
         let lag = &self.rooms.state.lag;
@@ -187,10 +187,17 @@ impl Vitals {
         })
     }
 
+    /// What is watched everywhere, and the shared store where there is one.
+    fn watched(&self) -> Vec<(&'static str, Finding)> {
+        let mut findings = ask(WATCHED, self);
+        findings.extend(state::shared_store(self).map(|finding| ("shared store", finding)));
+        findings
+    }
+
     /// Every question with its answer, as data.
     #[must_use]
     pub fn examination(&self) -> Value {
-        let mut findings = ask(WATCHED, self);
+        let mut findings = self.watched();
         findings.extend(ask(EXAMINED, self));
         let all: Vec<Value> = findings.iter().map(told).collect();
         json!({ "healthy": is_healthy(&findings), "findings": all })

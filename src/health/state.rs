@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::{Finding, Vitals, size};
+use crate::web::Unready;
 
 /// A store that has taken nothing for this long is behind, whatever the reason.
 const STORE_QUIET_SECONDS: u64 = 120;
@@ -14,6 +15,9 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 pub(super) fn counting(vitals: &Vitals) -> Finding {
     match vitals.rooms.ready() {
         Ok(()) => Finding::good("beacons are counted"),
+        Err(why @ Unready::Salt) => Finding::bad(format!(
+            "beacons are answered with 200 and not counted (no_salt): {why}; it recovers by itself once that works again"
+        )),
         Err(why) => Finding::bad(format!(
             "beacons are answered with 503: {why}; the log says why, and it recovers by itself once that works again"
         )),
@@ -56,6 +60,18 @@ pub(super) fn store(vitals: &Vitals) -> Finding {
         return Finding::odd(format!("nothing was stored {since}; the disk is slow, or the keeper is busy"));
     }
     Finding::good("what is counted is stored")
+}
+
+/// Whether the store that a fleet shares answers; `None` where the machine is alone.
+pub(super) fn shared_store(vitals: &Vitals) -> Option<Finding> {
+    let (shown, degraded) = vitals.rooms.state.fleet();
+    if shown.is_empty() {
+        return None;
+    }
+    Some(match degraded {
+        Some(why) => Finding::odd(why),
+        None => Finding::good("it answers, and every site is exchanged"),
+    })
 }
 
 /// How full the journal is.

@@ -141,9 +141,25 @@ impl State {
         *self.fleet.write().unwrap_or_else(PoisonError::into_inner) = (metrics, degraded);
     }
 
-    fn fleet(&self) -> (String, Option<String>) {
+    /// How the fleet stands, as it was shown last; the lines are empty where the machine is alone.
+    #[must_use]
+    pub fn fleet(&self) -> (String, Option<String>) {
         self.fleet.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+/// Why this node cannot count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unready {
+    /// Requests are not taken yet, or no more.
+    #[error("starting or stopping")]
+    Serving,
+    /// What cannot be written is not counted, and answered with 503.
+    #[error("the journal cannot be written")]
+    Journal,
+    /// Without the day's secret nobody is told apart; beacons are answered, and not counted.
+    #[error("there is no shared secret for the day yet; the shared store must be reached for it")]
+    Salt,
 }
 
 /// What the last fold found of journal and store, in bytes.
@@ -219,13 +235,13 @@ impl Rooms {
     ///
     /// # Errors
     /// When this node cannot count, with the reason in words.
-    pub fn ready(&self) -> Result<(), &'static str> {
+    pub fn ready(&self) -> Result<(), Unready> {
         if !self.state.serving.load(Ordering::Acquire) {
-            Err("starting or stopping")
+            Err(Unready::Serving)
         } else if self.state.journal_failing.load(Ordering::Acquire) > 0 {
-            Err("the journal cannot be written")
+            Err(Unready::Journal)
         } else if self.lacks_salt() {
-            Err("there is no shared secret for the day yet; the shared store must be reached for it")
+            Err(Unready::Salt)
         } else {
             Ok(())
         }

@@ -56,6 +56,9 @@ mount -t tmpfs -o mode=755 tmpfs "$root/run"
 mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
 mkdir -p "$root/share"
 mount --bind "$directory" "$root/share"
+# What was written since the boot, for tests that ask what is left of something.
+mkdir "$directory/changed"
+mount --bind "$directory/disk/changed" "$root/share/changed"
 for pair in "$@"; do
     mkdir -p "$(dirname "$root${pair#*=}")"
     [ -e "$root${pair#*=}" ] || touch "$root${pair#*=}"

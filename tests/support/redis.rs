@@ -68,6 +68,17 @@ impl Server {
         Server { directory, port: free_port(), program: program.to_owned(), arguments, child: None }
     }
 
+    /// A Sentinel that watches this.
+    pub fn sentinel(watch: &str) -> Server {
+        // A Sentinel writes to its file, which is therefore its first argument.
+        let mut server = Server::stopped("redis", &[]);
+        let file = server.directory.path().join("sentinel.conf");
+        fs::write(&file, watch).unwrap();
+        server.arguments = vec![file.to_str().unwrap().to_owned(), "--sentinel".to_owned()];
+        server.start_again();
+        server
+    }
+
     /// Starts it where it was, and waits until it answers, be it that it is loading.
     pub fn start_again(&mut self) {
         self.start_with(&[]);
@@ -180,17 +191,7 @@ impl Store {
             "sentinel monitor hc 127.0.0.1 {port} 2\nsentinel down-after-milliseconds hc 1000\n\
              sentinel failover-timeout hc 5000\nsentinel parallel-syncs hc 1\n"
         );
-        let sentinels: Vec<Server> = (0..3)
-            .map(|_| {
-                // A Sentinel writes to its file, which is therefore its first argument.
-                let mut server = Server::stopped("redis", &[]);
-                let file = server.directory.path().join("sentinel.conf");
-                fs::write(&file, &watch).unwrap();
-                server.arguments = vec![file.to_str().unwrap().to_owned(), "--sentinel".to_owned()];
-                server.start_again();
-                server
-            })
-            .collect();
+        let sentinels: Vec<Server> = (0..3).map(|_| Server::sentinel(&watch)).collect();
         let seeds: Vec<String> =
             sentinels.iter().map(|server| format!("127.0.0.1:{}", server.port)).collect();
         let address = format!("redis+sentinel://{}/hc", seeds.join(","));
