@@ -39,7 +39,7 @@ use crate::health::Vitals;
 use crate::journal::{Ack, Disk, Found, Journal, Reading, RealDisk, merge};
 use crate::keeper::{Keeper, Order, decide_with, keep_salts};
 use crate::metrics::Metrics;
-use crate::salt::{Salts, imported_file, random};
+use crate::salt::{self, Salts, imported_file, random};
 use crate::store::{self, Store};
 use crate::visitor::Visitors;
 use crate::web::{
@@ -134,8 +134,9 @@ pub fn open_adopted(config: &Config, lock: Lock, decide: Decide) -> Result<Kept,
 /// When the directory is in use, journal or store cannot be opened, or this machine may not take part in its fleet.
 pub fn open_stopped(config: &Config) -> Result<Kept, DaemonError> {
     let lock = lock(&config.state_directory)?;
-    let part = fleet::join(config, &Clock::system())?;
-    open_kept(config, lock, Arc::new(RealDisk), part.as_ref().map(|(fleet, _)| fleet))
+    let salts = Arc::new(Salts::open(salt::file(&config.state_directory))?);
+    let part = fleet::join(config, &Clock::system(), &salts)?;
+    open_kept(config, lock, Arc::new(RealDisk), part.as_ref())
 }
 
 /// Reads the configuration again.
@@ -189,15 +190,16 @@ impl Daemon {
         let lock = lock(&config.state_directory)?;
         let certificates = Arc::new(Certificates::new(web::read_certificates(&config.web.tls)?));
         let door = door::open(&config, passed, &certificates, count)?;
-        let part = fleet::join(&config, &clock)?;
+        let salts = Arc::new(Salts::open(salt::file(&config.state_directory))?);
+        let part = fleet::join(&config, &clock, &salts)?;
         manager.status("adding up what was left over");
         let disk = Arc::new(WatchedDisk::default());
         let long_start = LongStart::watch(&manager, &disk)?;
-        let kept = open_kept(&config, lock, disk, part.as_ref().map(|(fleet, _)| fleet))?;
+        let kept = open_kept(&config, lock, disk, part.as_ref())?;
         clock_after(&clock, &kept.found);
         tell_left_over(&kept.folded);
         let workers: Vec<Arc<Worker>> = (0..count).map(|_| Arc::default()).collect();
-        let (keeper, lock) = open_rooms(&config, clock, kept, &workers, (part, certificates))?;
+        let (keeper, lock) = open_rooms(&config, clock, kept, &workers, (part, salts, certificates))?;
         drop(long_start);
         let rooms = Arc::clone(&keeper.rooms);
         let (stop, stopped) = watch::channel(false);
@@ -483,16 +485,12 @@ fn open_rooms(
     clock: Clock,
     kept: Kept,
     workers: &[Arc<Worker>],
-    (fleet, certificates): (Option<(Fleet, Arc<Salts>)>, Arc<Certificates>),
+    (fleet, salts, certificates): (Option<Fleet>, Arc<Salts>, Arc<Certificates>),
 ) -> Result<(Keeper, Lock), DaemonError> {
     let now = clock.now();
     let reasons: Vec<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
     let metrics = Arc::new(Metrics::new(&reasons, &web::protocols(), env!("CARGO_PKG_VERSION")));
     let visitors = Visitors::new(&config.visitor, random()?)?;
-    let (fleet, salts) = match fleet {
-        Some((fleet, salts)) => (Some(fleet), salts),
-        None => (None, Arc::new(Salts::open(config.state_directory.join("salts"))?)),
-    };
     let imported = Salts::open(imported_file(&config.state_directory))?;
     let oldest = now.minus(config.count.visit_window_ms.max(longest_online_window(config)));
     let counts = Arc::new(Counts::new(config.count, oldest));

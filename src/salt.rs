@@ -46,6 +46,8 @@ pub enum SaltError {
 pub struct Salts {
     path: PathBuf,
     days: RwLock<BTreeMap<Day, Salt>>,
+    /// The first day that is not over, once somebody said it.
+    oldest: RwLock<Option<Day>>,
     /// Held while the file is replaced.
     writing: Mutex<()>,
 }
@@ -66,13 +68,19 @@ impl Salts {
             let Some((day, salt)) = parse(line) else { return Err(SaltError::Line { path, line: n + 1 }) };
             days.insert(day, salt);
         }
-        Ok(Salts { path, days: RwLock::new(days), writing: Mutex::default() })
+        Ok(Salts { path, days: RwLock::new(days), oldest: RwLock::default(), writing: Mutex::default() })
     }
 
     /// The salt of a day, if it was made and not forgotten.
     #[must_use]
     pub fn of(&self, day: Day) -> Option<Salt> {
         self.days.read().unwrap_or_else(PoisonError::into_inner).get(&day).copied()
+    }
+
+    /// The first day whose salt a site may still need, as [`Salts::keep`] was told last.
+    #[must_use]
+    pub fn oldest(&self) -> Option<Day> {
+        *self.oldest.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The salt of a day, made if there is none; none is forgotten.
@@ -83,7 +91,7 @@ impl Salts {
         if let Some(salt) = self.of(day) {
             return Ok(salt);
         }
-        self.keep(&[day], Day(i32::MIN))?;
+        self.extend(&[day], Day(i32::MIN))?;
         Ok(self.of(day).expect("was made or found above, and nobody forgets single days meanwhile"))
     }
 
@@ -97,18 +105,6 @@ impl Salts {
         let mut days = before.clone();
         days.insert(day, salt);
         self.replace(&before, days).map(drop)
-    }
-
-    /// Hands every salt to another file that has none of that day.
-    ///
-    /// # Errors
-    /// When that file cannot be replaced.
-    pub fn copy_to(&self, other: &Salts) -> Result<(), SaltError> {
-        let days = self.days.read().unwrap_or_else(PoisonError::into_inner).clone();
-        for (day, salt) in days.into_iter().filter(|(day, _)| other.of(*day).is_none()) {
-            other.adopt(day, salt)?;
-        }
-        Ok(())
     }
 
     /// Forgets the days that are not among `needed`. Returns how many.
@@ -130,6 +126,12 @@ impl Salts {
     /// # Errors
     /// When the file cannot be replaced; then nothing changed.
     pub fn keep(&self, wanted: &[Day], oldest: Day) -> Result<bool, SaltError> {
+        *self.oldest.write().unwrap_or_else(PoisonError::into_inner) = Some(oldest);
+        self.extend(wanted, oldest)
+    }
+
+    /// Makes what is wanted, and keeps of what there is the days from `oldest` on.
+    fn extend(&self, wanted: &[Day], oldest: Day) -> Result<bool, SaltError> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.days.read().unwrap_or_else(PoisonError::into_inner).clone();
         let mut days: BTreeMap<Day, Salt> = before.range(oldest..).map(|(day, salt)| (*day, *salt)).collect();
@@ -151,6 +153,12 @@ impl Salts {
         *self.days.write().unwrap_or_else(PoisonError::into_inner) = days;
         Ok(true)
     }
+}
+
+/// The salts of the days in use, in the state directory.
+#[must_use]
+pub fn file(state: &Path) -> PathBuf {
+    state.join("salts")
 }
 
 /// The salts of imported days lie in a file of their own: they stay until somebody says that a day is
@@ -212,6 +220,10 @@ mod tests {
         assert_eq!(again.of(Day(10)), ten);
         again.keep(&[Day(12)], Day(11)).expect("writes");
         assert_eq!(again.of(Day(10)), None);
+        assert_eq!(
+            (again.oldest(), Salts::open(path.clone()).expect("opens").oldest()),
+            (Some(Day(11)), None)
+        );
         assert_eq!(fs::read_to_string(&path).expect("there").lines().count(), 2);
     }
 

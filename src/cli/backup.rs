@@ -11,7 +11,7 @@ use super::{Failure, Settings, failed};
 use crate::control::{Request, ask_daemon};
 use crate::daemon::{database, lock, open_stopped};
 use crate::keeper::write_backup;
-use crate::salt::imported_file;
+use crate::salt::{self, imported_file};
 use crate::store::{self, StoreError};
 
 #[derive(Debug, Args)]
@@ -99,7 +99,7 @@ fn replace(state: &Path, fresh: &Path, streams: &[(crate::words::StreamId, Vec<u
         remove_if_there(Path::new(&name))?;
     }
     remove_if_there(&imported_file(state))?;
-    remove_if_there(&state.join("salts"))?;
+    remove_if_there(&salt::file(state))?;
     fs::rename(fresh, &database)?;
     for (id, _) in streams {
         fs::rename(journal.join(format!("{id}.restoring")), journal.join(format!("{id}.hcj")))?;

@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config, LogFormat, Overrides, Sources};
 use crate::daemon::{Daemon, Host, Reload};
 use crate::demo::{self, Crowd, PLACES, Step};
-use crate::salt::{Salts, random};
+use crate::salt::{self, Salts, random};
 use crate::snippet::Language;
 use crate::words::{Day, UnixMillis};
 
@@ -87,7 +87,7 @@ impl Demo {
         steps.retain(|step| step.at < now);
         // With the secret by which those who are still to come are known: visitors of today are of both.
         let today = Day(i32::try_from(now.second() / 86_400).unwrap_or(i32::MAX));
-        let salts = Salts::open(config.state_directory.join("salts")).map_err(|error| failed(&error))?;
+        let salts = Salts::open(salt::file(&config.state_directory)).map_err(|error| failed(&error))?;
         salts.make(today).map_err(|error| failed(&error))?;
         let mut views = 0;
         for place in &PLACES {

@@ -22,7 +22,7 @@ use crate::daemon::{Kept, open_stopped};
 use crate::import::{
     Counter, Desk, Finished, Follow, ImportError, Log, Options, OwnDesk, Progress, Summary, follow_file,
 };
-use crate::salt::{Salts, imported_file, random};
+use crate::salt::{self, Salts, imported_file, random};
 use crate::sites::Site;
 use crate::visitor::Visitors;
 use crate::words::SiteId;
@@ -284,7 +284,7 @@ fn at_desk<T>(
         return work(&mut DaemonDesk::new(state)).map_err(told);
     }
     let Kept { mut fold, .. } = open_stopped(config)?;
-    let salts = Salts::open(state.join("salts")).map_err(|error| failed(&error))?;
+    let salts = Salts::open(salt::file(state)).map_err(|error| failed(&error))?;
     let imported = Salts::open(imported_file(state)).map_err(|error| failed(&error))?;
     let mut desk = OwnDesk { fold: &mut fold, salts: &salts, imported: &imported, visitors: BTreeMap::new() };
     work(&mut desk).map_err(told)

@@ -5,25 +5,17 @@ use std::sync::{Arc, mpsc};
 use super::{DaemonError, database};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::fleet::{self, Fleet, Home, Identity};
+use crate::fleet::{Fleet, Home, Identity};
 use crate::keeper::Order;
 use crate::salt::Salts;
 use crate::store::Store;
 
 /// Starts this machine's part in a fleet, if there is one. The salts that it shares begin with those that the
 /// machine had alone.
-pub(super) fn join(config: &Config, clock: &Clock) -> Result<Option<(Fleet, Arc<Salts>)>, DaemonError> {
+pub(super) fn join(config: &Config, clock: &Clock, salts: &Arc<Salts>) -> Result<Option<Fleet>, DaemonError> {
     let Some(options) = &config.fleet else { return Ok(None) };
-    let state = &config.state_directory;
-    let identity = Identity::open(state)?;
-    let path = fleet::salts_file(state);
-    let is_new = !path.exists();
-    let salts = Arc::new(Salts::open(path)?);
-    if is_new {
-        Salts::open(state.join("salts"))?.copy_to(&salts)?;
-    }
-    let fleet = Fleet::start(options.clone(), identity, clock.clone(), Arc::clone(&salts))?;
-    Ok(Some((fleet, salts)))
+    let identity = Identity::open(&config.state_directory)?;
+    Ok(Some(Fleet::start(options.clone(), identity, clock.clone(), Arc::clone(salts))?))
 }
 
 /// Lets the fleet read the store and write to the keeper.

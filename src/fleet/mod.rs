@@ -467,12 +467,6 @@ pub fn node_file(state: &std::path::Path) -> PathBuf {
     state.join("node")
 }
 
-/// The salts that a fleet shares lie apart from those of a machine alone.
-#[must_use]
-pub fn salts_file(state: &std::path::Path) -> PathBuf {
-    state.join("salts.shared")
-}
-
 /// Reads a lock that a panic may have poisoned: what lies behind it is whole at every step.
 fn read<T: Clone>(lock: &RwLock<T>) -> T {
     lock.read().unwrap_or_else(PoisonError::into_inner).clone()

@@ -3,6 +3,7 @@
 //! They are made a week ahead, by whoever comes first, and every node keeps them, so that a store that
 //! is away for days keeps nobody from counting. For a day that has begun the store's word is taken; where
 //! it has none, after a restart without data, the nodes put theirs back before anybody makes another.
+//! The secret of a day that is over for all sites is erased there as it is here.
 
 use std::time::{Duration, Instant};
 
@@ -18,22 +19,32 @@ use crate::words::{Day, Salt};
 const DAYS_AHEAD: i32 = 7;
 /// How long others are waited for to put back the secret of a day that has begun.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// A day is over in every time zone, and its visits with it, so long after it began in UTC.
-const DAY_SECONDS: u64 = 3 * 86_400 + 43_200;
+/// Its visits may go on after it so long, by the longest window there is.
+const DAYS_BEHIND: i32 = 2;
+/// A store that no node speaks to erases a day's secret so long after the day began in UTC: 36 hours until
+/// it is over in every time zone, 24 of the longest visit window, and 12 for clocks that are wrong.
+const DAY_SECONDS: u64 = 3 * 86_400;
 
-/// Compares the secrets of yesterday, today and the days to come with the store's.
+/// Compares the secrets of the days that may not be over, and of those to come, with the store's.
 pub(super) async fn keep(room: &Room) -> Result<(), CallError> {
     let today = i32::try_from(room.clock.now().second() / 86_400).unwrap_or(0);
-    let days: Vec<Day> = (today - 1..=today + DAYS_AHEAD).map(Day).collect();
+    let days: Vec<Day> = (today - DAYS_BEHIND..=today + DAYS_AHEAD).map(Day).collect();
+    let oldest = room.salts.oldest();
     let mut missed = false;
     for day in days {
         let found = ask(room, day).await?;
+        if oldest.is_some_and(|oldest| day < oldest) {
+            if found.is_some() {
+                room.engine.ask(redis::cmd("DEL").arg(room.keys.salt(day))).await?;
+            }
+            continue;
+        }
         let own = room.salts.of(day);
         let salt = match (found, own) {
             (Some(theirs), _) => theirs,
             (None, Some(own)) => offer(room, day, own).await?,
-            // A day that is over is nobody's to begin.
-            (None, None) if day.0 < today => continue,
+            // Before the sites are known it may be over.
+            (None, None) if day.0 < today && oldest.is_none() => continue,
             (None, None) if day.0 <= today + 1 && !waited(room).await? => {
                 missed = true;
                 continue;

@@ -2,13 +2,14 @@
 //! same beacons. After every step all must show the same numbers, through midnights, visits that end and
 //! begin, leaves, and a node that restarts. `HEADCOUNT_FLEET_STEPS=n` makes more of them.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use headcount::clock::Clock;
 use headcount::config::{Sources, load};
 use headcount::daemon::{Daemon, Host};
 use headcount::web::Address;
-use headcount::words::UnixMillis;
+use headcount::words::{Day, UnixMillis};
 use serde_json::Value;
 
 use crate::support::client::Dice;
@@ -207,6 +208,34 @@ impl Days {
         });
     }
 
+    /// At noon in London it is the same day for both sites. The secrets of the days before it are gone, from
+    /// the store and from every node.
+    fn secrets_go(&mut self, store: &Store) {
+        const DAY: u64 = 24 * HOUR;
+        let now = self.clock.now();
+        let day = now.0 / DAY + 1;
+        self.pass(day * DAY + 12 * HOUR - now.0);
+        let today = Day(i32::try_from(day).unwrap()).to_string();
+        until(std::time::Duration::ZERO, || {
+            for machine in self.fleet.iter().chain([&self.alone]) {
+                let file = std::fs::read_to_string(machine.directory.path().join("state/salts")).unwrap();
+                let days: Vec<&str> = file.lines().map(|line| line.split_once(' ').unwrap().0).collect();
+                if days.first() != Some(&today.as_str()) {
+                    return Err(format!("a node has secrets of {days:?}, and it is {today}"));
+                }
+            }
+            let mut days = BTreeSet::new();
+            for server in &store.servers {
+                let keys: Vec<String> = server.ask(&["KEYS", "hours:1:salt:*"]).unwrap();
+                days.extend(keys.into_iter().map(|key| key.rsplit(':').next().unwrap().to_owned()));
+            }
+            match days.first() {
+                Some(first) if *first == today => Ok(()),
+                _ => Err(format!("the store has secrets of {days:?}, and it is {today}")),
+            }
+        });
+    }
+
     /// Everything ends in order.
     pub(super) fn end(self) {
         for machine in self.fleet.into_iter().chain([self.alone]) {
@@ -269,5 +298,6 @@ pub(super) fn contract(store: &Store, seed: u64) {
         }
     }
     days.agree("the end");
+    days.secrets_go(store);
     days.end();
 }
