@@ -3,7 +3,8 @@
 //! At another log's edge a view is looked for among those that were counted there, together with the view that
 //! stands before it. Where both are found, this log is a copy there. Where the view alone is found, it may be the
 //! first one behind a place where logs were cut and joined, or an equal one on the other side of a rotation: then
-//! the views beside it decide, and it waits for the next one.
+//! the views beside it decide, and it waits for the next one. A single line that was joined between, or behind, lines
+//! of others looks like an equal request, and counts as one.
 
 use std::sync::Arc;
 
