@@ -35,7 +35,7 @@ use crate::count::Counts;
 use crate::fleet::Fleet;
 use crate::fold::{Decide, Fold, FoldError, Folded};
 use crate::guard::{Guard, Reason};
-use crate::health::Vitals;
+use crate::health::{Listening, Vitals};
 use crate::journal::{Ack, Disk, Found, Journal, Reading, RealDisk, merge};
 use crate::keeper::{Keeper, Order, decide_with, keep_salts};
 use crate::metrics::Metrics;
@@ -214,7 +214,9 @@ impl Daemon {
         let workers = spawn_workers(&rooms, &journal, workers, listeners, &stopped)?;
         rooms.state.serving.store(true, Ordering::Release);
         let parts = workers.iter().map(|(worker, _)| Arc::clone(worker)).collect();
-        let vitals = Arc::new(Vitals::new(Arc::clone(&rooms), config.state_directory.clone(), parts));
+        let state = config.state_directory.clone();
+        let listening = Listening { http: addresses.plain.clone(), https: addresses.tls.clone() };
+        let vitals = Arc::new(Vitals::new(Arc::clone(&rooms), state, listening, parts));
         Ok(Daemon {
             config,
             rooms,

@@ -190,10 +190,10 @@ pub fn log(steps: &[Step], site: &str) -> String {
     log
 }
 
-/// A step as the request that a browser behind a proxy sends.
+/// A step as the request that a browser behind a proxy sends, to a site that may have another id.
 #[must_use]
-pub fn beacon(step: &Step, host: &str) -> String {
-    let mut path = format!("/hit?s={}&u={}&k={}", step.site, step.page, step.kind.as_str());
+pub fn beacon(step: &Step, site: &str, host: &str) -> String {
+    let mut path = format!("/hit?s={site}&u={}&k={}", step.page, step.kind.as_str());
     if step.kind == Kind::Leave {
         write!(path, "&d={}", step.since_last_ms).expect("a String takes whatever is written");
     }
@@ -267,7 +267,8 @@ mod tests {
         );
         assert_eq!(log(&[step], "blog"), "");
         assert!(
-            beacon(&leave, "x").starts_with("GET /hit?s=shop&u=/bags&k=leave&d=900 HTTP/1.1\r\nHost: x\r\n")
+            beacon(&leave, "vks", "x")
+                .starts_with("GET /hit?s=vks&u=/bags&k=leave&d=900 HTTP/1.1\r\nHost: x\r\n")
         );
     }
 }

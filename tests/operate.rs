@@ -85,3 +85,48 @@ fn the_demo_shows_a_day_of_made_up_people_leaves_nothing_behind_and_never_touche
     assert!(said.contains("is not empty, and the demo never adds made-up people to what is there"), "{said}");
     assert!(files(&real.state()) == before, "not a byte of the real counts has changed");
 }
+
+#[test]
+fn the_demo_comes_to_a_running_daemon_that_has_counted_nothing_and_to_no_other() {
+    let daemon = Daemon::start(
+        "[[site]]\nid = \"a\"\ntime_zone = \"UTC\"\n[[site]]\nid = \"b\"\ntime_zone = \"UTC\"\n",
+    );
+    let demo = || {
+        let mut command = daemon.command("demo", &["--running", "--people", "400000"]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    };
+    let mut child = demo().spawn().unwrap();
+    let first = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+    assert!(
+        first.ends_with("views that nobody made, and more coming until Ctrl-C. All of it is made up,"),
+        "{first}"
+    );
+    let filled: u64 = first.split(' ').find_map(|word| word.parse().ok()).unwrap();
+    let views = |site: &str| daemon.numbers(site)["total"]["views"].as_u64().unwrap();
+    // A tenth of them are robots.
+    assert!(views("a") > views("b") && views("a") + views("b") > filled / 2, "{filled} {}", views("a"));
+    // More come, with beacons of their own.
+    wait_for(|| (daemon.numbers("a")["online"].as_u64() > Some(0)).then_some(()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let refused = demo().output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("headcount: site a in ") && said.contains("never adds made-up people to real ones"),
+        "{said}"
+    );
+
+    let empty = tempfile::tempdir().unwrap();
+    let nobody = Command::new(env!("CARGO_BIN_EXE_headcount"))
+        .args(["demo", "--running", "--state-directory"])
+        .arg(empty.path())
+        .env_clear()
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&nobody.stderr).into_owned();
+    assert_eq!(nobody.status.code(), Some(1), "{said}");
+    assert!(said.contains("no daemon runs in ") && said.contains("start one by `headcount serve`"), "{said}");
+}

@@ -101,6 +101,7 @@ fn screen(status: &Value) -> String {
             word(status, "version"),
             span(number("/uptime_seconds").unwrap_or(0))
         ),
+        format!("  listening {}", listening(status)),
         format!("  sites     {}", count("/sites")),
         format!("  views     {:.1} a second", status["views_per_second"].as_f64().unwrap_or(0.0)),
         format!("  online    {}", count("/online")),
@@ -120,6 +121,16 @@ fn screen(status: &Value) -> String {
         lines.push(format!("  {:<9} {}: {}", mark(warning), word(warning, "about"), word(warning, "text")));
     }
     lines.join("\n")
+}
+
+/// Where the public comes in.
+fn listening(status: &Value) -> String {
+    let of = |kind: &str| {
+        let addresses = status["listening"][kind].as_array().into_iter().flatten();
+        addresses.filter_map(Value::as_str).map(|address| format!("{kind} {address}")).collect::<Vec<_>>()
+    };
+    let all = [of("http"), of("https")].concat();
+    if all.is_empty() { "nowhere".to_owned() } else { all.join(", ") }
 }
 
 /// A span of time in its two largest units.
@@ -142,11 +153,13 @@ mod tests {
     #[test]
     fn a_screen_says_what_is_and_what_to_do() {
         let mut status = json!({
-            "version": "1.2.3", "healthy": true, "uptime_seconds": 93_784, "sites": 2, "views_per_second": 41.25,
+            "version": "1.2.3", "healthy": true, "uptime_seconds": 93_784, "sites": 2,
+            "listening": {"http": ["127.0.0.1:8080"], "https": ["[::]:443"]}, "views_per_second": 41.25,
             "online": 912, "journal": {"bytes": 1_572_864, "bytes_max": 4_294_967_296_u64, "not_stored_bytes": 512},
             "store": {"bytes": 5_242_880, "stored_seconds_ago": 1}, "warnings": [],
         });
-        let expected = "headcount 1.2.3, healthy, up 1 d 2 h\n  sites     2\n  views     41.2 a second\n  \
+        let expected = "headcount 1.2.3, healthy, up 1 d 2 h\n  listening http 127.0.0.1:8080, https [::]:443\n  \
+                        sites     2\n  views     41.2 a second\n  \
                         online    912\n  journal   1.5 MiB of 4.0 GiB, 512 B of it not stored yet\n  \
                         store     5.0 MiB, last written 1 s ago\n  warnings  none";
         assert_eq!(screen(&status), expected);

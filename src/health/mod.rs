@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
-use crate::web::{Rooms, Worker};
+use crate::web::{Address, Rooms, Worker};
 use crate::words::{Kind, UnixMillis};
 
 /// The views of a second are told as the mean of this long: a minute is what people mean by "now".
@@ -29,10 +29,20 @@ pub struct Vitals {
     pub rooms: Arc<Rooms>,
     /// Where everything is kept.
     pub state_directory: PathBuf,
+    listening: Listening,
     workers: Vec<Arc<Worker>>,
     started: UnixMillis,
     pace: Mutex<Pace>,
     keeper: Mutex<Keeper>,
+}
+
+/// Where the daemon takes requests of the public.
+#[derive(Debug, Default)]
+pub struct Listening {
+    /// Without TLS.
+    pub http: Vec<Address>,
+    /// With TLS.
+    pub https: Vec<Address>,
 }
 
 /// Views counted so far, once a second.
@@ -123,10 +133,15 @@ pub static EXAMINED: &[Question] = &[
 impl Vitals {
     /// Begins to watch.
     #[must_use]
-    pub fn new(rooms: Arc<Rooms>, state_directory: PathBuf, workers: Vec<Arc<Worker>>) -> Vitals {
+    pub fn new(
+        rooms: Arc<Rooms>,
+        state_directory: PathBuf,
+        listening: Listening,
+        workers: Vec<Arc<Worker>>,
+    ) -> Vitals {
         let started = rooms.clock.now();
         let keeper = Mutex::new(Keeper { beats: 0, since: started });
-        Vitals { rooms, state_directory, workers, started, pace: Mutex::default(), keeper }
+        Vitals { rooms, state_directory, listening, workers, started, pace: Mutex::default(), keeper }
     }
 
     /// Takes the pulse: to be called once a second.
@@ -165,12 +180,14 @@ impl Vitals {
         let findings = self.watched();
         let warnings: Vec<Value> =
             findings.iter().filter(|(_, finding)| finding.grade > Grade::Good).map(told).collect();
+        let texts = |all: &[Address]| all.iter().map(Address::to_string).collect::<Vec<_>>();
         let lag = &self.rooms.state.lag;
         let bytes = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "healthy": is_healthy(&findings),
             "uptime_seconds": now.since(self.started) / 1_000,
+            "listening": { "http": texts(&self.listening.http), "https": texts(&self.listening.https) },
             "sites": sites.iter().count(),
             "views_per_second": self.pace.lock().unwrap_or_else(PoisonError::into_inner).per_second(),
             "online": online,
