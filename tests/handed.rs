@@ -95,8 +95,12 @@ fn unix_sockets_and_ports_for_tls_are_served_as_they_are_handed_down() {
     assert!(counted(&ask(&public, &browser("/hit?s=demo&u=/a", "198.51.100.1"))));
     let mut wire = Secure::open(tls, "counter.test", &client(&[])).unwrap();
     assert_eq!(wire.get("/hit?s=demo&u=/a").unwrap().json()["counted"], true);
+    let metrics = ask(&admin, b"GET /metrics HTTP/1.0\r\n\r\n");
     assert!(
-        ask(&admin, b"GET /metrics HTTP/1.0\r\n\r\n").text().contains("headcount_tls_handshakes_total 1")
+        metrics.text().contains("headcount_tls_handshakes_total 1"),
+        "{} {}",
+        metrics.status,
+        metrics.text()
     );
     Command::new("kill").arg(child.id().to_string()).status().unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));

@@ -46,6 +46,8 @@ async fn accept(rooms: Arc<Rooms>, listener: impl Accept) {
             // A scraper that breaks off ends its own connection, no more.
             http1::Builder::new()
                 .timer(TokioTimer::new())
+                // Whoever has said all and listens still is answered.
+                .half_close(true)
                 .serve_connection(TokioIo::new(stream), service)
                 .await
                 .ok();

@@ -5,10 +5,10 @@ use std::fs;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use crate::support::Daemon;
 use crate::support::client::logged;
 use crate::support::fleet::{Fleet, HASTY, Load, configuration, count, ready, until};
 use crate::support::redis::{Server, Store};
+use crate::support::{Daemon, wait_for};
 
 /// A fleet that has counted a little, and readers.
 struct Scene {
@@ -79,7 +79,8 @@ fn a_server_that_dies_and_comes_back_empty_is_sent_everything() {
     let mut scene = Scene::single();
     scene.server().kill();
     scene.suffers("connection", "no connection to the shared store");
-    assert_eq!(count(&scene.fleet.nodes[0], "headcount_fleet_up"), 0);
+    // Of two sites, one is told of first.
+    wait_for(|| (count(&scene.fleet.nodes[0], "headcount_fleet_up") == 0).then_some(()));
     scene.server().start_again();
     scene.recovers();
     let node = &scene.fleet.nodes[0];
