@@ -85,6 +85,31 @@ fn story(mut chaos: Chaos, faults: &[Fault]) {
     }
 }
 
+impl Drop for Chaos {
+    /// What the servers hold is the evidence of what went wrong.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        for server in
+            self.store.servers.iter().filter(|server| server.info("role").as_deref() == Some("master"))
+        {
+            let mut keys: Vec<String> = server.ask(&["KEYS", "hc:1:{*"]).unwrap_or_default();
+            keys.sort();
+            for key in keys.iter().filter(|key| !key.contains(":open:")) {
+                let fields: Vec<String> = server.ask(&["HGETALL", key]).unwrap_or_default();
+                let mut rows: Vec<String> = fields
+                    .chunks(2)
+                    .filter(|row| !row[0].starts_with("m:"))
+                    .map(|row| format!("{}={}", row[0], row[1]))
+                    .collect();
+                rows.sort();
+                eprintln!("{} {key}: {}", server.port, rows.join("; "));
+            }
+        }
+    }
+}
+
 impl Chaos {
     fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.dice.below(end.try_into().unwrap())).unwrap()

@@ -356,7 +356,10 @@ impl Load {
         for (path, views) in &expected.pages {
             let shown = page(path);
             if shown != *views {
-                return Err(format!("{path}: {views} views were counted, {shown} are shown"));
+                return Err(format!(
+                    "{}: {path}: {views} views were counted, {shown} are shown",
+                    SITES[site]
+                ));
             }
         }
         let (online, unsure) = (expected.online.len(), expected.unsure.len());
