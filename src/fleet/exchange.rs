@@ -153,12 +153,13 @@ impl Link {
     ) -> Result<Option<Sequence>, CallError> {
         let mut messages = messages(&own.rows);
         let mut answers = 0;
+        // The first exchange of a life only asks how far the store is: it sends no row, and completes none.
+        let asks = self.acked.is_none();
         let mut base = self.from();
         let mut after = String::new();
         while let Some(rows) = messages.next() {
             let last = messages.peek().is_none();
-            // The first message of a life only asks how far the store is.
-            let mark = if last && self.acked.is_some() { own.top } else { base };
+            let mark = if last && !asks { own.top } else { base };
             let bounds = Bounds { base, top: own.top, mark, since: self.since, now, online_from };
             let name = if last { String::new() } else { format!("{}.{}.{answers}", base.0, own.top.0) };
             let (status, rest) = merge(caller, site, rows, &bounds, [&after, &name]).await?;

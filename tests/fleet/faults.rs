@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use crate::support::client::logged;
+use crate::support::cut::Network;
 use crate::support::fleet::{Fleet, HASTY, Load, configuration, count, ready, until};
 use crate::support::redis::{Server, Store};
 use crate::support::{Daemon, wait_for};
@@ -360,4 +361,34 @@ fn a_store_of_a_later_release_is_refused() {
     let (code, said) = node.refuses_to_start(&[]);
     assert_eq!(code, 1, "{said}");
     assert!(said.contains("the shared store has schema version 7"), "{said}");
+}
+
+#[test]
+fn what_a_node_had_not_sent_when_it_died_is_sent_by_its_next_life_of_a_site_with_many_rows_too() {
+    let store = Store::single("redis");
+    let network = Network::to(store.servers[0].port);
+    let addresses = [network.port, store.servers[0].port].map(|port| format!("redis://127.0.0.1:{port}"));
+    let mut fleet = Fleet::of(&addresses, &HASTY);
+    let view = |node: &Daemon, page: &str| {
+        let reply = node.get(&format!("/hit?s=vks&u={page}"), &[("X-Forwarded-For", "203.0.113.1")]);
+        assert_eq!(reply.json()["counted"], true, "{}", reply.text());
+    };
+    let shows = |node: &Daemon, page: &str, total: u64| {
+        until(Duration::ZERO, || {
+            let numbers = node.get(&format!("/snippet/vks.json?page={page}"), &[]).json();
+            let views = [&numbers["page"]["views"], &numbers["total"]["views"]];
+            if views == [1, total] { Ok(()) } else { Err(format!("{page} of {total} views: {numbers}")) }
+        });
+    };
+    // More than one answer holds, so that the first exchange of a life takes several messages.
+    for n in 0..300 {
+        view(&fleet.nodes[0], &format!("/many/{n}"));
+    }
+    shows(&fleet.nodes[1], "/many/299", 300);
+    network.cut();
+    view(&fleet.nodes[0], "/late");
+    fleet.nodes[0].kill();
+    network.mend();
+    fleet.nodes[0].restart();
+    shows(&fleet.nodes[1], "/late", 301);
 }
