@@ -336,7 +336,9 @@ impl Room {
         command.arg(self.keys.nodes()).arg(&self.identity.node).arg(text);
         self.engine.ask(&command).await?;
         let words = words(&self.engine, &self.keys).await?;
-        let differs = |(_, other): &&(String, Word)| !other.sites.is_empty() && other.sites != word.sites;
+        // A start speaks before its sites are named.
+        let are_named = |sites: &str| !sites.is_empty() && !word.sites.is_empty();
+        let differs = |(_, other): &&(String, Word)| are_named(&other.sites) && other.sites != word.sites;
         let alive: Vec<_> = words.iter().filter(|(_, word)| word.is_alive(now)).collect();
         self.status
             .set_differing(alive.iter().copied().filter(differs).map(|(node, _)| node.clone()).collect());
@@ -347,9 +349,12 @@ impl Room {
         Ok(())
     }
 
-    /// Of the settings that all nodes must have in common.
+    /// Of the settings that all nodes must have in common; empty until the sites are named.
     fn fingerprint(&self) -> String {
         let sites = self.sites.borrow();
+        if sites.is_empty() {
+            return String::new();
+        }
         let mut settings: Vec<String> = sites.values().map(Terms::settings).collect();
         settings.sort_unstable();
         let hash = SipHasher24::new().hash(settings.join("\n").as_bytes());

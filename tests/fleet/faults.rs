@@ -391,4 +391,7 @@ fn what_a_node_had_not_sent_when_it_died_is_sent_by_its_next_life_of_a_site_with
     network.mend();
     fleet.nodes[0].restart();
     shows(&fleet.nodes[1], "/late", 301);
+    for node in &fleet.nodes {
+        assert!(!node.log().contains("other nodes have other sites"), "{}", node.log());
+    }
 }
