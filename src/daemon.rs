@@ -131,8 +131,20 @@ pub fn open_adopted(config: &Config, lock: Lock, decide: Decide) -> Result<Kept,
 /// The same for a command that finds no daemon running. In a fleet that is asked about visits as the daemon would.
 ///
 /// # Errors
-/// When the directory is in use, journal or store cannot be opened, or this machine may not take part in its fleet.
+/// When nothing was ever counted in the directory, it is in use, journal or store cannot be opened, or this machine
+/// may not take part in its fleet.
 pub fn open_stopped(config: &Config) -> Result<Kept, DaemonError> {
+    if !database(&config.state_directory).exists() {
+        return Err(DaemonError::Nothing { path: config.state_directory.clone() });
+    }
+    open_or_begin(config)
+}
+
+/// The same for a command that brings numbers along, also before a daemon's first start.
+///
+/// # Errors
+/// As of [`open_stopped`], but for an empty directory.
+pub fn open_or_begin(config: &Config) -> Result<Kept, DaemonError> {
     let lock = lock(&config.state_directory)?;
     let salts = Arc::new(Salts::open(salt::file(&config.state_directory))?);
     let part = fleet::join(config, &Clock::system(), &salts)?;

@@ -383,6 +383,58 @@ fn a_backup_taken_while_serving_restores_the_same_numbers_and_no_secret() {
 }
 
 #[test]
+fn a_backup_that_is_damaged_anywhere_replaces_nothing() {
+    let mut daemon = Daemon::start(&format!("fold_interval = \"1m\"\n{}", configuration()));
+    (0..300).for_each(|n| assert!(counted(&daemon.get(&format!("/hit?s=demo&u=/{n}"), &[]))));
+    let place = |name: &str| daemon.directory.path().join(name).to_str().unwrap().to_owned();
+    let (backup, bad) = (place("b.db"), place("bad.db"));
+    check(&daemon, "backup", &[&backup], 0, "holds everything");
+    let bytes = std::fs::read(&backup).unwrap();
+    daemon.stop();
+    let mut other = Daemon::start(&configuration());
+    assert!(counted(&other.get("/hit?s=demo&u=/old", &[])));
+    other.stop();
+    let mut refused = 0;
+    for n in 0..40 {
+        let mut damaged = bytes.clone();
+        damaged[bytes.len() * n / 40 + 7] ^= 4;
+        std::fs::write(&bad, &damaged).unwrap();
+        let done = other.command("restore", &[&bad]).output().unwrap();
+        if done.status.success() {
+            // It hit a byte that nobody reads.
+            other.restart();
+            assert_eq!(other.numbers("demo")["total"]["views"], 300, "byte {}", bytes.len() * n / 40 + 7);
+            other.stop();
+        } else {
+            let said = String::from_utf8_lossy(&done.stderr).into_owned();
+            assert!(
+                said.contains("bad.db is damaged, and nothing was replaced") || said.contains("not a backup"),
+                "{said}"
+            );
+            refused += 1;
+        }
+    }
+    assert!(refused > 5, "{refused} of 40");
+}
+
+#[test]
+fn commands_on_a_directory_without_counts_say_so_and_make_none() {
+    let daemon = Daemon::stopped(&configuration());
+    let backup = daemon.directory.path().join("b.db");
+    let backup = backup.to_str().unwrap();
+    for (name, arguments) in [
+        ("backup", &[backup][..]),
+        ("sites", &[]),
+        ("adjust", &["demo", "visits", "+7", "--reason", "x"]),
+        ("export", &["demo"]),
+        ("report", &["demo"]),
+    ] {
+        check(&daemon, name, arguments, 1, "nothing was ever counted in ");
+    }
+    assert!(!daemon.state().exists() && !std::path::Path::new(backup).exists());
+}
+
+#[test]
 fn a_stopped_daemon_is_backed_up_too_and_a_bad_backup_changes_nothing() {
     let mut daemon = Daemon::start(&configuration());
     send(&daemon);

@@ -1,8 +1,8 @@
 //! `backup` and `restore`.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -10,9 +10,11 @@ use clap::Args;
 use super::{Failure, Settings, failed};
 use crate::control::{Request, ask_daemon};
 use crate::daemon::{database, lock, open_stopped};
+use crate::journal::{self, RealDisk, Verdict};
 use crate::keeper::write_backup;
 use crate::salt::{self, imported_file};
 use crate::store::{self, StoreError};
+use crate::words::StreamId;
 
 #[derive(Debug, Args)]
 pub(super) struct Backup {
@@ -54,43 +56,81 @@ impl Restore {
         let config = self.settings.load()?;
         let state = &config.state_directory;
         let _lock = lock(state)?;
-        let fresh = state.join("headcount.db.restoring");
-        remove_if_there(&fresh).map_err(|error| about(&fresh, &error))?;
-        fs::copy(&self.file, &fresh).map_err(|error| about(&self.file, &error))?;
-        let streams = store::take_streams(&fresh).map_err(|error| {
-            fs::remove_file(&fresh).ok();
-            match error {
-                StoreError::NotADatabase { .. } | StoreError::Foreign { .. } => {
-                    Failure::Failed(format!("{} is not a backup of headcount", self.file.display()))
-                }
-                error => failed(&error),
-            }
-        })?;
-        replace(state, &fresh, &streams).map_err(|error| about(state, &error))?;
+        let new = New::below(state);
+        new.remove().map_err(|error| about(state, &error))?;
+        let laid_out = self.lay_out(&new);
+        if laid_out.is_err() {
+            new.remove().ok();
+        }
+        laid_out?;
+        replace(state, &new).map_err(|error| about(state, &error))?;
         say_done!("{} now holds what {} held; start the daemon", state.display(), self.file.display());
         Ok(())
     }
 }
 
-fn replace(state: &Path, fresh: &Path, streams: &[(crate::words::StreamId, Vec<u8>)]) -> io::Result<()> {
-    let journal = state.join("journal");
-    for (id, bytes) in streams {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(journal.join(format!("{id}.restoring")))?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
+impl Restore {
+    /// Puts what the backup holds beside the old, and reads all of it.
+    fn lay_out(&self, new: &New) -> Result<(), Failure> {
+        let file = self.file.display();
+        fs::copy(&self.file, &new.database).map_err(|error| about(&self.file, &error))?;
+        let streams = store::take_streams(&new.database).map_err(|error| match error {
+            StoreError::NotADatabase { .. } | StoreError::Foreign { .. } => {
+                Failure::Failed(format!("{file} is not a backup of headcount"))
+            }
+            StoreError::Damaged { .. } => self.damaged(),
+            error => failed(&error),
+        })?;
+        new.write(&streams).map_err(|error| about(&new.journal, &error))?;
+        let found = journal::inspect(&new.journal, &RealDisk).map_err(|error| about(&new.journal, &error))?;
+        let is_sound = |verdict: &Verdict| matches!(verdict, Verdict::Sound | Verdict::Torn { .. });
+        if found.iter().all(|stream| is_sound(&stream.verdict)) { Ok(()) } else { Err(self.damaged()) }
     }
-    File::open(fresh)?.sync_all()?;
-    // The old streams go first: they are part of what is replaced, and must not be folded into it.
-    for entry in fs::read_dir(&journal)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "hcj") {
-            fs::remove_file(path)?;
+
+    fn damaged(&self) -> Failure {
+        Failure::Damaged(format!(
+            "{} is damaged, and nothing was replaced; copy it anew, or take an earlier backup",
+            self.file.display()
+        ))
+    }
+}
+
+/// What is restored, until it takes the place of the old.
+struct New {
+    database: PathBuf,
+    journal: PathBuf,
+}
+
+impl New {
+    fn below(state: &Path) -> New {
+        New { database: state.join("headcount.db.restoring"), journal: state.join("journal.restoring") }
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        remove_if_there(&self.database)?;
+        match fs::remove_dir_all(&self.journal) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
         }
+    }
+
+    fn write(&self, streams: &[(StreamId, Vec<u8>)]) -> io::Result<()> {
+        DirBuilder::new().mode(0o700).create(&self.journal)?;
+        for (id, bytes) in streams {
+            let path = self.journal.join(format!("{id}.hcj"));
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+        }
+        File::open(&self.database)?.sync_all()
+    }
+}
+
+fn replace(state: &Path, new: &New) -> io::Result<()> {
+    let journal = state.join("journal");
+    // The old streams go first: they are part of what is replaced, and must not be folded into it.
+    for stream in streams_in(&journal)? {
+        fs::remove_file(stream)?;
     }
     let database = database(state);
     for beside in ["-wal", "-shm"] {
@@ -100,12 +140,20 @@ fn replace(state: &Path, fresh: &Path, streams: &[(crate::words::StreamId, Vec<u
     }
     remove_if_there(&imported_file(state))?;
     remove_if_there(&salt::file(state))?;
-    fs::rename(fresh, &database)?;
-    for (id, _) in streams {
-        fs::rename(journal.join(format!("{id}.restoring")), journal.join(format!("{id}.hcj")))?;
+    fs::rename(&new.database, &database)?;
+    for stream in streams_in(&new.journal)? {
+        let name = stream.file_name().unwrap_or_default();
+        fs::rename(&stream, journal.join(name))?;
     }
+    fs::remove_dir(&new.journal)?;
     File::open(&journal)?.sync_all()?;
     File::open(state)?.sync_all()
+}
+
+fn streams_in(journal: &Path) -> io::Result<Vec<PathBuf>> {
+    let paths = fs::read_dir(journal)?.map(|entry| entry.map(|entry| entry.path()));
+    let is_stream = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "hcj");
+    paths.filter(|path| path.as_ref().map_or(true, is_stream)).collect()
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {

@@ -18,7 +18,7 @@ use super::{Failure, Settings, failed, put};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{DaemonDesk, Request, ask_daemon};
-use crate::daemon::{Kept, open_stopped};
+use crate::daemon::{Kept, open_or_begin};
 use crate::import::{
     Counter, Desk, Finished, Follow, ImportError, Log, Options, OwnDesk, Progress, Summary, follow_file,
 };
@@ -283,7 +283,7 @@ fn at_desk<T>(
     if ask_daemon(state, &Request::Fold).map_err(Failure::Failed)?.is_some() {
         return work(&mut DaemonDesk::new(state)).map_err(told);
     }
-    let Kept { mut fold, .. } = open_stopped(config)?;
+    let Kept { mut fold, .. } = open_or_begin(config)?;
     let salts = Salts::open(salt::file(state)).map_err(|error| failed(&error))?;
     let imported = Salts::open(imported_file(state)).map_err(|error| failed(&error))?;
     let mut desk = OwnDesk { fold: &mut fold, salts: &salts, imported: &imported, visitors: BTreeMap::new() };

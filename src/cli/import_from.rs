@@ -13,7 +13,7 @@ use super::adjust::{audit, configured};
 use super::{Failure, failed};
 use crate::config::Config;
 use crate::control::{BroughtReply, Change, REQUEST_BYTES_MAX, Request, ask_daemon};
-use crate::daemon::{database, open_stopped};
+use crate::daemon::{database, open_or_begin, open_stopped};
 use crate::fleet::Identity;
 use crate::legacy::{self, SYSTEMS, Setting, Totals};
 use crate::rows::LocalDay;
@@ -226,7 +226,7 @@ fn ask(config: &Config, request: &Request) -> Result<Option<BroughtReply>, Failu
 /// Brings a batch along where no daemon runs, or tries to.
 fn bring_stopped(config: &Config, batch: &Batch, dry_run: bool) -> Result<BroughtReply, Failure> {
     let brought = match dry_run {
-        false => open_stopped(config)?.fold.store().adjust_all(batch),
+        false => open_or_begin(config)?.fold.store().adjust_all(batch),
         true if database(&config.state_directory).exists() => {
             open_stopped(config)?.fold.store().try_all(batch)
         }

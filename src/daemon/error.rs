@@ -26,6 +26,15 @@ pub enum DaemonError {
         /// Why.
         source: io::Error,
     },
+    /// There is no database.
+    #[error(
+        "nothing was ever counted in {}, and no daemon runs on it; name the daemon's own --config or --state-directory",
+        path.display()
+    )]
+    Nothing {
+        /// The state directory.
+        path: PathBuf,
+    },
     /// Another process has the state directory.
     #[error("{} is in use by another headcount; stop that one, or name another state_directory", path.display())]
     InUse {

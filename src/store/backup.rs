@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, ffi};
 
 use super::schema;
 use super::{StoreError, failed};
@@ -31,11 +31,15 @@ pub fn put_streams(path: &Path, streams: &[(StreamId, Vec<u8>)]) -> Result<(), S
 /// Takes the streams out of a backup, which is then a store like any other.
 ///
 /// # Errors
-/// When the file is no backup of headcount, is of a newer schema, or cannot be written.
+/// When the file is no backup of headcount, is of a newer schema, is damaged, or cannot be written.
 pub fn take_streams(path: &Path) -> Result<Vec<(StreamId, Vec<u8>)>, StoreError> {
     schema::check(path)?;
     let take = || {
         let mut connection = Connection::open(path)?;
+        let found: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+        if found != "ok" {
+            return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), Some(found)));
+        }
         let transaction = connection.transaction()?;
         let table = "SELECT 1 FROM sqlite_schema WHERE name = 'backup_stream'";
         if transaction.query_row(table, [], |_| Ok(())).optional()?.is_none() {
