@@ -189,9 +189,15 @@ fn https_needs_the_shipped_socket_and_drop_in_and_no_network() {
         })
     };
     assert_eq!(hit(), (shown, true));
-    // What an admin runs beside it has no credentials, and needs none.
+    // What an admin runs beside it reads the same credentials.
     let status = machine.must("headcount status --config /etc/headcount/headcount.toml");
     assert!(status.contains(", healthy, up "), "{status}");
+    machine.must("headcount check-config --config /etc/headcount/headcount.toml");
+    machine.must("systemctl reload headcount");
+    machine.configure(&configuration.replace("[tls]", "[tils]"));
+    assert!(!machine.run("systemctl reload headcount").status.success());
+    machine.configure(&configuration);
+    machine.must("systemctl reload headcount");
     // A renewal, as the README has it.
     let renewed = certificate(machine.share(), "a", "count.example.vn", (2021, 2041));
     machine.must(&format!("cp /share/a.crt {place}/fullchain.pem; cp /share/a.key {place}/privkey.pem"));

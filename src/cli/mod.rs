@@ -37,7 +37,7 @@ mod sites;
 mod status;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -76,6 +76,8 @@ pub struct Settings {
     state_directory: Option<String>,
 }
 
+/// Where systemd lays the credentials of the shipped service, for its user and root.
+const CREDENTIALS: &str = "/run/credentials/headcount.service";
 const STATE_DIRECTORY: &str =
     "Where everything is kept. Default: $STATE_DIRECTORY, else ~/.local/state/headcount";
 
@@ -211,8 +213,14 @@ impl Settings {
         }
     }
 
+    /// The configuration of a command beside the daemon. It may read the secrets that the service was handed.
     fn load(&self) -> Result<Config, Failure> {
-        Ok(config::load(&self.sources())?)
+        let mut sources = self.sources();
+        let is_told = sources.environment.iter().any(|(name, _)| name == "CREDENTIALS_DIRECTORY");
+        if !is_told && Path::new(CREDENTIALS).is_dir() {
+            sources.environment.push(("CREDENTIALS_DIRECTORY".to_owned(), CREDENTIALS.to_owned()));
+        }
+        Ok(config::load(&sources)?)
     }
 }
 
