@@ -20,7 +20,8 @@ use crate::config::Config;
 use crate::control::{DaemonDesk, Request, ask_daemon};
 use crate::daemon::{Kept, open_or_begin};
 use crate::import::{
-    Counter, Desk, Finished, Follow, ImportError, Log, Options, OwnDesk, Progress, Summary, follow_file,
+    Counter, Desk, Finished, Follow, ImportError, Log, Options, Outcome, OwnDesk, Progress, Summary,
+    follow_file,
 };
 use crate::salt::{self, Salts, imported_file, random};
 use crate::sites::Site;
@@ -184,12 +185,12 @@ impl Import {
     }
 }
 
-/// Counts a log that was never a file for a site of a stopped daemon.
+/// Counts a log that was never a file. Gives how many of its lines counted.
 pub(super) fn count_history(
     config: &Config,
     site: &str,
     log: impl io::Read + 'static,
-) -> Result<(), Failure> {
+) -> Result<u64, Failure> {
     let key = random().map_err(|error| failed(&error))?;
     let visitors = Visitors::new(&config.visitor, key).map_err(|error| failed(&error))?;
     let options = Options {
@@ -201,7 +202,8 @@ pub(super) fn count_history(
     };
     let mut counter = Counter::new(options, &visitors, Clock::system().now());
     let log = Log::of_stream(log, &config.state_directory).map_err(|error| failed(&error))?;
-    at_desk(config, |desk| counter.count_log(log, desk, &mut |_, _| ()))
+    at_desk(config, |desk| counter.count_log(log, desk, &mut |_, _| ()))?;
+    Ok(counter.summary.of(Outcome::Counted))
 }
 
 /// The file in which the follower of a log remembers, held for as long as it lives: two would take each other's

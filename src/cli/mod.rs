@@ -213,14 +213,18 @@ impl Settings {
         }
     }
 
-    /// The configuration of a command beside the daemon. It may read the secrets that the service was handed.
-    fn load(&self) -> Result<Config, Failure> {
+    /// Of a command beside the daemon, which may read the secrets that the service was handed.
+    fn sources_beside(&self) -> Sources {
         let mut sources = self.sources();
         let is_told = sources.environment.iter().any(|(name, _)| name == "CREDENTIALS_DIRECTORY");
         if !is_told && Path::new(CREDENTIALS).is_dir() {
             sources.environment.push(("CREDENTIALS_DIRECTORY".to_owned(), CREDENTIALS.to_owned()));
         }
-        Ok(config::load(&sources)?)
+        sources
+    }
+
+    fn load(&self) -> Result<Config, Failure> {
+        Ok(config::load(&self.sources_beside())?)
     }
 }
 

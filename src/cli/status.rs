@@ -4,12 +4,13 @@ use clap::Args;
 use serde_json::Value;
 
 use super::{Failure, Settings};
+use crate::config;
 use crate::control::{Request, ask_daemon};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: 0 healthy, 1 not healthy, not running or out of reach, 3 bad configuration. \
-                        Warnings alone leave it at 0, so it serves as the health check of a container."
+    after_help = "Exit codes: 0 healthy, 1 not healthy, not running or out of reach, 3 not running and bad \
+                        configuration. Warnings alone leave it at 0, so it serves as the health check of a container."
 )]
 pub(super) struct Status {
     #[command(flatten)]
@@ -59,16 +60,23 @@ impl Doctor {
     }
 }
 
+/// What the daemon answers. One that runs is asked also when its configuration has got a mistake meanwhile.
 fn ask(settings: &Settings, request: &Request) -> Result<Value, Failure> {
-    let config = settings.load()?;
-    let state = &config.state_directory;
-    let missing = || {
-        Failure::Failed(format!(
-            "no daemon runs on {}; is it started, and is this its state_directory?",
-            state.display()
-        ))
-    };
-    ask_daemon(state, request).map_err(Failure::Failed)?.ok_or_else(missing)
+    let loaded = settings.load().map(|config| config.state_directory);
+    let state = loaded.as_ref().ok().cloned();
+    let state = state.or_else(|| config::state_directory(&settings.sources_beside()));
+    if let Some(state) = state
+        && let Some(answer) = ask_daemon(&state, request).map_err(Failure::Failed)?
+    {
+        if loaded.is_err() {
+            eprintln!("headcount: the configuration has mistakes now; `headcount check-config` names them");
+        }
+        return Ok(answer);
+    }
+    Err(Failure::Failed(format!(
+        "no daemon runs on {}; is it started, and is this its state_directory?",
+        loaded?.display()
+    )))
 }
 
 fn healthy(answer: &Value) -> Result<(), Failure> {

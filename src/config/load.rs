@@ -60,6 +60,16 @@ pub(super) fn load(sources: &Sources) -> Result<Config, Problems> {
     loading.finish()
 }
 
+pub(super) fn state_directory(sources: &Sources) -> Option<PathBuf> {
+    let mut loading = Loading::new(sources);
+    loading.shipped();
+    loading.configuration_file();
+    loading.layer(read::environment(&sources.environment), Path::new(""));
+    loading.flags();
+    loading.state_directory();
+    loading.settings.state_directory
+}
+
 impl<'a> Loading<'a> {
     fn new(sources: &'a Sources) -> Loading<'a> {
         Loading {

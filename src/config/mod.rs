@@ -122,6 +122,12 @@ pub fn load(sources: &Sources) -> Result<Config, Problems> {
     load::load(sources)
 }
 
+/// The state directory alone, whatever is wrong with other keys: a daemon that runs has an earlier configuration.
+#[must_use]
+pub fn state_directory(sources: &Sources) -> Option<PathBuf> {
+    load::state_directory(sources)
+}
+
 impl Config {
     /// The names of keys, outside of sites, whose values differ: they take effect at the next start.
     #[must_use]
