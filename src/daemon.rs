@@ -11,6 +11,7 @@ mod fleet;
 mod lock;
 mod long_start;
 mod manager;
+mod told;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -208,8 +209,8 @@ impl Daemon {
         let disk = Arc::new(WatchedDisk::default());
         let long_start = LongStart::watch(&manager, &disk)?;
         let kept = open_kept(&config, lock, disk, part.as_ref())?;
-        clock_after(&clock, &kept.found);
-        tell_left_over(&kept.folded);
+        told::clock_after(&clock, &kept.found);
+        told::left_over(&kept.folded);
         let workers: Vec<Arc<Worker>> = (0..count).map(|_| Arc::default()).collect();
         let (keeper, lock) = open_rooms(&config, clock, kept, &workers, (part, salts, certificates))?;
         drop(long_start);
@@ -472,27 +473,6 @@ async fn stop_at_once(mut terminate: Signal, mut interrupt: Signal) {
 }
 
 /// After a stop in order the store has everything; after a crash the journal has the rest.
-fn tell_left_over(folded: &Folded) {
-    let (added, stored_before) = (folded.records, folded.known);
-    if added > 0 {
-        tracing::info!(
-            added,
-            stored_before,
-            "the store lacked records, as it does after a crash; they are added up from the journal"
-        );
-    } else {
-        tracing::info!(stored_before, "the store has everything that the journal holds");
-    }
-}
-
-fn clock_after(clock: &Clock, found: &Found) {
-    if !clock.begin_at(found.newest) {
-        tracing::warn!(
-            "the journal holds moments more than a day ahead of the system's clock; they stay where they are"
-        );
-    }
-}
-
 /// Makes the rooms, puts the sites in service and brings presence back.
 fn open_rooms(
     config: &Config,

@@ -70,6 +70,8 @@ pub struct Folded {
     pub records: u64,
     /// Records that were applied before and only brought the visits back.
     pub known: u64,
+    /// Streams that the store knows and whose file is not there.
+    pub lost: usize,
 }
 
 /// The fold of one machine.
@@ -214,7 +216,7 @@ impl Fold {
             before.push(Reading { id, stream: stream.clone(), from: 0, to: middle });
             left_over.push(Reading { id, stream, from: middle, to });
         }
-        let mut folded = Folded::default();
+        let mut folded = Folded { lost: gone.len(), ..Folded::default() };
         let (state, store, window) = (&mut self.state, &mut self.store, self.visit_window_ms);
         let decide = &mut self.decide;
         // What was applied comes first, whole, as it did in the folds before: a record of the same

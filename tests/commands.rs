@@ -373,6 +373,7 @@ fn a_backup_taken_while_serving_restores_the_same_numbers_and_no_secret() {
     for restored in [&mut fresh, &mut daemon] {
         restored.restart();
         assert_eq!(lasting(restored), before);
+        assert!(!restored.log().contains("files of the journal are gone"), "{}", restored.log());
         check(restored, "adjust", &["demo", "--list"], 0, "the old counter");
         assert!(counted(&restored.get("/hit?s=demo&u=/after", &[])));
         assert_eq!(restored.numbers("demo")["total"]["views"], 25);

@@ -156,3 +156,18 @@ fn status_asks_a_daemon_whose_configuration_has_got_a_mistake_meanwhile() {
     assert_eq!(code, Some(3), "{said}");
     assert!(said.contains("other.toml:2: workers = \"many\""), "{said}");
 }
+
+#[test]
+fn a_journal_that_somebody_took_away_is_told_of() {
+    let mut daemon = Daemon::start(ONE_SITE);
+    assert_eq!(daemon.get("/hit?s=demo&u=/a", &[]).json()["counted"], true);
+    // It adds up what it has before it prints.
+    daemon.print("export", &["demo"]);
+    daemon.kill();
+    for entry in fs::read_dir(daemon.state().join("journal")).unwrap() {
+        fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    daemon.restart();
+    assert!(daemon.log().contains("files of the journal are gone that the store knows"), "{}", daemon.log());
+    assert_eq!(daemon.numbers("demo")["total"]["views"], 1);
+}

@@ -30,8 +30,20 @@ pub(super) struct Generate {
     #[arg(long, value_name = "DIRECTORY")]
     into: Option<PathBuf>,
     /// Where alerts shall say that their runbooks are, if not in this project's README.
-    #[arg(long, value_name = "URL", default_value = RUNBOOKS)]
+    #[arg(long, value_name = "URL", default_value = RUNBOOKS, value_parser = address)]
     runbooks: String,
+}
+
+/// An address that a rule may hold as it is.
+fn address(text: &str) -> Result<String, &'static str> {
+    let has_scheme =
+        text.split_once("://").is_some_and(|(scheme, rest)| !scheme.is_empty() && !rest.is_empty());
+    let is_plain = text.chars().all(|c| c.is_ascii_graphic() && !"{}\"'<>\\`".contains(c));
+    if has_scheme && is_plain {
+        Ok(text.to_owned())
+    } else {
+        Err("an address is needed, as https://wiki.example.vn/runbooks")
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -116,6 +116,7 @@ pub static WATCHED: &[Question] = &[
     ("journal", state::journal),
     ("configuration", state::configuration),
     ("connections", state::connections),
+    ("PROXY protocol", state::announced),
     ("certificates", state::certificates),
     ("disk", machine::disk),
     ("clock", machine::clock),

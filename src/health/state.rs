@@ -112,6 +112,14 @@ pub(super) fn connections(vitals: &Vitals) -> Finding {
     Finding::good(format!("{open} open of {max}"))
 }
 
+/// Whether connections of proxies are turned away.
+pub(super) fn announced(vitals: &Vitals) -> Finding {
+    match vitals.rooms.proxies_refused() {
+        Some(text) => Finding::odd(format!("connections were closed in the last ten minutes: {text}")),
+        None => Finding::good("no proxy is turned away"),
+    }
+}
+
 /// Whether browsers accept what TLS listeners show.
 pub(super) fn certificates(vitals: &Vitals) -> Finding {
     let now = vitals.rooms.clock.now();

@@ -49,7 +49,7 @@ pub fn take_streams(path: &Path) -> Result<Vec<(StreamId, Vec<u8>)>, StoreError>
             .prepare("SELECT stream, bytes FROM backup_stream")?
             .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?)))?
             .collect::<Result<Vec<_>, _>>()?;
-        transaction.execute_batch("DROP TABLE backup_stream")?;
+        transaction.execute_batch(include_str!("sql/take_backup_streams.sql"))?;
         transaction.commit()?;
         Ok(streams)
     };

@@ -94,7 +94,8 @@ pub enum CertificateError {
     },
     /// A TLS listener has nothing to show.
     #[error(
-        "TLS is to be spoken, but tls.certificate_files is empty; name a certificate and its key in [tls]"
+        "TLS is to be spoken, but tls.certificate_files is empty; name a certificate and its key in [tls], or stop who \
+         hands the port over: systemctl disable --now headcount-tls.socket"
     )]
     None,
     /// The library refuses.

@@ -176,6 +176,12 @@ pub struct Lag {
 }
 
 impl Rooms {
+    /// What closes a proxy's connections, if it did so in the last ten minutes.
+    #[must_use]
+    pub fn proxies_refused(&self) -> Option<&'static str> {
+        self.strangers.proxies_refused(self.clock.now())
+    }
+
     /// Rooms without a site.
     #[must_use]
     pub fn new(

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::clock::Clock;
 use crate::metrics::{Metrics, Rejections};
+use crate::words::UnixMillis;
 
 /// A line in the log stands for all of its reason for this long.
 const QUIET_MS: u64 = 10 * 60 * 1_000;
@@ -93,6 +94,16 @@ impl Strangers {
         Strangers { counted: metrics.rejections(&labels), told: Default::default() }
     }
 
+    /// What keeps a proxy's readers out, if it did lately.
+    pub(super) fn proxies_refused(&self, now: UnixMillis) -> Option<&'static str> {
+        let of_proxies = [ProxyUnlisted, ProxyMissing, ProxyMalformed, ProxyLate];
+        ALL.iter().zip(&self.told).find_map(|((strange, _, text), told)| {
+            let told = told.load(Ordering::Relaxed);
+            let is_late = told == 0 || now.0.saturating_sub(told) > QUIET_MS;
+            text.filter(|_| !is_late && of_proxies.contains(strange))
+        })
+    }
+
     /// Counts one, and tells of it if nothing was told of its reason lately.
     pub(super) fn note(&self, strange: Strange, clock: &Clock) {
         let Some(place) = ALL.iter().position(|(known, ..)| *known == strange) else { return };
@@ -113,7 +124,6 @@ impl Strangers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::UnixMillis;
 
     #[test]
     fn all_are_counted_and_one_in_ten_minutes_is_told() {
