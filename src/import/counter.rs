@@ -137,6 +137,11 @@ impl<'a> Counter<'a> {
         self.options.visit_window_ms
     }
 
+    /// Since when lines are left out because beacons count the site.
+    pub(super) fn live_from(&self) -> Option<UnixMillis> {
+        self.live_from.filter(|_| !self.options.overlap)
+    }
+
     /// Notes the present moment: days after it have not come yet.
     pub fn set_now(&mut self, now: UnixMillis) {
         if now >= self.future_from {
