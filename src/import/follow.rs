@@ -170,7 +170,7 @@ impl Follow<'_> {
         if !tail.is_begun || stood.as_ref().is_some_and(|stood| stood.head == *head) {
             return Ok(());
         }
-        let now = Stood { first_at: tail.log.first_at.unwrap_or_default(), head: head.clone() };
+        let now = Stood { first_at: tail.log.first_at().unwrap_or_default(), head: head.clone() };
         now.write(self.memory).map_err(|source| self.failed(source))?;
         *stood = Some(now);
         Ok(())

@@ -78,6 +78,7 @@ impl Room {
         let mut desk = Mortal { own, batches_left: batches_max };
         let options = Options {
             site: site(),
+            own: Own::default(),
             visit_window_ms: WINDOW_MS,
             everything: false,
             overlap: false,
@@ -116,8 +117,8 @@ impl Desk for Mortal<'_> {
         self.own.begin(site, head)
     }
 
-    fn salt(&mut self, day: Day) -> Result<DaySalt, DeskError> {
-        self.own.salt(day)
+    fn salt(&mut self, site: &SiteId, day: Day) -> Result<DaySalt, DeskError> {
+        self.own.salt(site, day)
     }
 
     fn edges(
