@@ -19,7 +19,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use headcount::fold::{self, Fold};
-use headcount::import::{Counter, Log, Options, Outcome, OwnDesk};
+use headcount::import::{Counter, Log, Options, Outcome, Own, OwnDesk};
 use headcount::journal::{self, Ack, Journal, RealDisk};
 use headcount::salt::{Salts, imported_file};
 use headcount::sites::{Identity, LanguageChoice, Site};
@@ -91,6 +91,7 @@ fn import(state: &Path, log: &Path, lines: u64) -> Result<(u64, u64)> {
     let visitors = Visitors::new(&options, [7; 16])?;
     let options = Options {
         site: site()?,
+        own: Own::default(),
         visit_window_ms: VISIT_WINDOW_MS,
         everything: false,
         overlap: false,

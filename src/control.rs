@@ -92,8 +92,10 @@ pub enum Request {
         /// Hashes of the log's first lines.
         head: Vec<u64>,
     },
-    /// The salt of a day of a log.
+    /// The salt of a day of a log of a site.
     ImportSalt {
+        /// The site's id.
+        site: String,
         /// The day, since 1970-01-01.
         day: i32,
     },
@@ -252,7 +254,7 @@ async fn answer(
         }
         Request::Fold => ask(orders, Order::Fold).await.map(|()| Value::Null),
         Request::ImportBegin { site, head } => imports::begin(&site, head, rooms, orders).await,
-        Request::ImportSalt { day } => imports::salt(Day(day), orders).await,
+        Request::ImportSalt { site, day } => imports::salt(&site, Day(day), orders).await,
         Request::ImportEdges { site, but, minute } => {
             imports::edges(&site, StreamId(but), minute, orders).await
         }

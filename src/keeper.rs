@@ -68,8 +68,8 @@ pub enum Order {
     Fold(Answer<()>),
     /// Say how far a log is counted, by the hashes of its first lines.
     ImportBegin(SiteId, Vec<u64>, Answer<Begun>),
-    /// Give the salt of a day of a log.
-    ImportSalt(Day, Answer<DaySalt>),
+    /// Give the salt of a day of a log of a site.
+    ImportSalt(SiteId, Day, Answer<DaySalt>),
     /// Say what other logs tell of a minute at their edges.
     ImportEdges(SiteId, StreamId, u64, Answer<Vec<(StreamId, EdgeSecond)>>),
     /// Store a part of a log; answered with the site's first beacon.
@@ -235,7 +235,9 @@ impl Keeper {
             Order::ImportBegin(site, head, answer) => {
                 drop(answer.send(self.at_desk(|desk| desk.begin(&site, &head))));
             }
-            Order::ImportSalt(day, answer) => drop(answer.send(self.at_desk(|desk| desk.salt(day)))),
+            Order::ImportSalt(site, day, answer) => {
+                drop(answer.send(self.at_desk(|desk| desk.salt(&site, day))));
+            }
             Order::ImportEdges(site, but, minute, answer) => {
                 let edges = self.fold.store().import_edges(&site, but, minute);
                 drop(answer.send(edges.map_err(OrderError::from)));

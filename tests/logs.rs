@@ -2,6 +2,7 @@
 //! through every rotation.
 
 mod follow;
+mod seams;
 
 use std::fmt::Write as _;
 use std::fs;

@@ -101,6 +101,18 @@ fn check_values(daemon: &Daemon) {
 }
 
 #[test]
+fn what_only_later_views_of_a_visit_told_is_not_called_untold() {
+    let daemon = Daemon::start(&configuration(""));
+    view(&daemon, "10.0.0.1", CHROME, "u=https://vks.vn/", "");
+    view(&daemon, "10.0.0.1", CHROME, "u=https://vks.vn/tin&r=https://zalo.me/", "");
+    let text = daemon.print("report", &["vks"]).replace('\n', " ");
+    assert_eq!(values(&export(&daemon), "referrer"), BTreeMap::from([value("zalo.me", 1, 0)]));
+    assert!(text.contains("no visit began with what views told of: referrers;"), "{text}");
+    let untold = text.split("nothing was told of: ").nth(1).unwrap();
+    assert!(untold.contains("campaigns") && !untold.contains("referrers"), "{text}");
+}
+
+#[test]
 fn what_views_tell_is_kept_through_a_kill_a_stop_and_a_backup() {
     let mut daemon = Daemon::start(&configuration(""));
     send(&daemon);

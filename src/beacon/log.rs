@@ -1,7 +1,7 @@
 //! A line of a web server's access log: the common and the combined format of Apache and nginx.
 //!
 //! ```text
-//! [vhost:port ]client ident user [17/May/2015:10:05:03 +0000] "GET /page HTTP/1.1" 200 1234 ["referrer" "agent"] …
+//! [host[:port] ]client ident user [17/May/2015:10:05:03 +0000] "GET /page HTTP/1.1" 200 1234 ["referrer" "agent"] …
 //! ```
 //!
 //! Bytes become borrowed fields; nothing is copied, nothing is decoded but the moment and the status. What
@@ -33,6 +33,8 @@ const MONTHS: [&[u8; 3]; 12] =
 pub struct LogLine<'a> {
     /// When the server was done with it, or began, to the second.
     pub at: UnixMillis,
+    /// The host that was asked, with its port perhaps; empty where the server does not log it first.
+    pub host: &'a [u8],
     /// The client: an address, or a name where the server looked names up.
     pub client: &'a [u8],
     /// The method; empty when the request was no request.
@@ -96,12 +98,12 @@ pub fn parse(line: &[u8]) -> Result<LogLine<'_>, LogError> {
     }
     let (before, time, rest) = split_at_time(line).ok_or(LogError::NoTime)?;
     let at = moment(time)?;
-    let client = client(before).ok_or(LogError::NoClient)?;
+    let (host, client) = host_and_client(before).ok_or(LogError::NoClient)?;
     let (request, rest) = rest.strip_prefix(b" \"").and_then(quoted).ok_or(LogError::Request)?;
     let (status, rest) = status(rest).ok_or(LogError::Status)?;
     let (referrer, agent) = referrer_and_agent(rest)?;
     let (method, target) = method_and_target(request);
-    Ok(LogLine { at, client, method, target, status, referrer, agent })
+    Ok(LogLine { at, host, client, method, target, status, referrer, agent })
 }
 
 /// The bytes that a field stood for: `\xNN` is a byte, `\"` and `\\` are what stands behind the backslash,
@@ -150,6 +152,14 @@ pub fn page(target: &[u8]) -> Option<PageUrl<'_>> {
         Cow::Owned(bytes) => Cow::Owned(text(&bytes).into_owned()),
     };
     PageUrl::requested(text)
+}
+
+/// The host that was asked: lower case, without port; `None` where the log does not say.
+#[must_use]
+pub fn asked_host<'a>(line: &LogLine<'a>) -> Option<Cow<'a, str>> {
+    // nginx says `_` where no name is set, and both say `-` where none was sent.
+    let host = str::from_utf8(line.host).ok().filter(|host| !matches!(*host, "-" | "_"))?;
+    host::of_authority(host)
 }
 
 /// The host of a referrer: lower case, without port.
@@ -224,20 +234,22 @@ fn days_before(year: u32, month: u32, day: u32) -> u64 {
     u64::from(days.saturating_sub(719_468))
 }
 
-/// The client: the first word, or the second where the name of a virtual host with its port comes first.
-fn client(before: &[u8]) -> Option<&[u8]> {
+/// The host that was asked, and the client: the first word; or the second where that is an address and the first is
+/// none, or where the first is a name with a port.
+fn host_and_client(before: &[u8]) -> Option<(&[u8], &[u8])> {
     let (first, rest) = word(before)?;
+    let Some((second, behind)) = word(rest) else { return Some((b"", first)) };
+    if second != b"-" && address(second).is_some() && address(first).is_none() {
+        return Some((first, second));
+    }
     let has_port = |name: &[u8]| {
         let colon = name.iter().rposition(|b| *b == b':')?;
         let (name, port) = (name.get(..colon)?, name.get(colon + 1..)?);
         Some(!name.contains(&b':') && (1..=5).contains(&port.len()) && port.iter().all(u8::is_ascii_digit))
     };
-    if has_port(first) != Some(true) {
-        return Some(first);
-    }
-    let (second, rest) = word(rest)?;
     // An address with its port, as some proxies log it, has two more words behind it, like any client.
-    Some(if word(rest).is_some_and(|(_, rest)| word(rest).is_some()) { second } else { first })
+    let is_before_client = || word(behind).is_some_and(|(_, rest)| word(rest).is_some());
+    Some(if has_port(first) == Some(true) && is_before_client() { (first, second) } else { (b"", first) })
 }
 
 fn word(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -330,6 +342,7 @@ mod tests {
         let read = line(COMBINED);
         let expected = LogLine {
             at: UnixMillis(1_431_857_103_000),
+            host: b"",
             client: b"203.0.113.9",
             method: b"GET",
             target: b"/tin?x=1",
@@ -340,7 +353,8 @@ mod tests {
         assert_eq!(read, expected);
         assert_eq!(line(&format!("{COMBINED}\r")), expected);
         assert_eq!(line(&format!("{COMBINED} \"203.0.113.1\" 0.003")), expected);
-        assert_eq!(line(&format!("www.example.vn:443 {COMBINED}")), expected);
+        let with_host = LogLine { host: b"www.example.vn:443", ..expected };
+        assert_eq!(line(&format!("www.example.vn:443 {COMBINED}")), with_host);
         assert_eq!(line(&COMBINED.replace("1234 ", "1234 0.003 ")), expected);
     }
 
@@ -422,6 +436,10 @@ mod tests {
             ("reader.example - mai [admin]", "reader.example", None),
             ("www.example.vn:80 203.0.113.9 - mai", "203.0.113.9", Some("203.0.113.9")),
             ("www.example.vn:80 2001:db8::1 - -", "2001:db8::1", Some("2001:db8::1")),
+            ("www.example.vn 203.0.113.9 - -", "203.0.113.9", Some("203.0.113.9")),
+            ("198.51.100.1:443 203.0.113.9 - -", "203.0.113.9", Some("203.0.113.9")),
+            ("www.example.vn:80 reader.example - -", "reader.example", None),
+            ("203.0.113.9 10.0.0.1 -", "203.0.113.9", Some("203.0.113.9")),
             ("203.0.113.9:4711 - -", "203.0.113.9:4711", None),
             ("unix: - -", "unix:", None),
             ("- - -", "-", None),
@@ -434,6 +452,24 @@ mod tests {
             assert_eq!(address(line(&text).client), expected, "{before}");
         }
         assert_eq!(parse(COMBINED.replace("203.0.113.9 - -", "").as_bytes()), Err(LogError::NoClient));
+    }
+
+    #[test]
+    fn a_host_before_the_client_is_the_one_that_was_asked() {
+        for (before, expected) in [
+            ("203.0.113.9 - -", None),
+            ("www.example.vn:443 203.0.113.9 - -", Some("www.example.vn")),
+            ("WWW.Example.vn 2001:db8::1 - -", Some("www.example.vn")),
+            ("[2001:db8::2]:443 203.0.113.9 - -", Some("2001:db8::2")),
+            ("www.example.vn:80 reader.example - -", Some("www.example.vn")),
+            ("_ 203.0.113.9 - -", None),
+            ("- 203.0.113.9 - -", None),
+            ("203.0.113.9:4711 - -", None),
+            ("reader.example - mai", None),
+        ] {
+            let text = COMBINED.replace("203.0.113.9 - -", before);
+            assert_eq!(asked_host(&line(&text)).as_deref(), expected, "{before}");
+        }
     }
 
     #[test]
@@ -483,6 +519,7 @@ mod tests {
             let _ = unescaped(&bytes);
             let _ = address(&bytes);
             let _ = page(&bytes).map(|page| page.page(&[]));
+            let _ = parse(&bytes).map(|line| asked_host(&line).is_some());
         }
 
         #[test]

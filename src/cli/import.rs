@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::control::{DaemonDesk, Request, ask_daemon};
 use crate::daemon::{Kept, open_or_begin};
 use crate::import::{
-    Counter, Desk, Finished, Follow, ImportError, Log, Options, Outcome, OwnDesk, Progress, Summary,
+    Counter, Desk, Finished, Follow, ImportError, Log, Options, Outcome, Own, OwnDesk, Progress, Summary,
     follow_file,
 };
 use crate::salt::{self, Salts, imported_file, random};
@@ -34,7 +34,7 @@ xzcat access.log.1.xz | headcount import --site vks\n  \
 headcount import --site vks --follow /var/log/nginx/access.log\n  \
 headcount import --finish\n  \
 headcount import --site vks --from nukeviet dump.sql --dry-run\n\n\
-What counts: a GET that was answered with 2xx or 304, that is no image, style, script, font, archive or media, no robots.txt, \
+What counts: a GET that was answered with 2xx or 304, that is no image, style, script, font, archive or media, not for headcount itself, no robots.txt, \
 sitemap.xml or .well-known, and that no robot sent. The same log again counts nothing, and a log that has grown its new lines.";
 
 #[derive(Debug, Args)]
@@ -91,6 +91,7 @@ impl Import {
         let visitors = Visitors::new(&config.visitor, key).map_err(|error| failed(&error))?;
         let options = Options {
             site: Arc::new(site.clone()),
+            own: own(&config),
             visit_window_ms: config.count.visit_window_ms,
             everything: self.everything,
             overlap: self.overlap,
@@ -135,7 +136,7 @@ impl Import {
                 Err(error) => counter.note_uncounted(&file.display().to_string(), &error.to_string()),
             }
         }
-        logs.sort_by_key(|log| log.first_at);
+        logs.sort_by_key(Log::first_at);
         logs
     }
 
@@ -195,6 +196,7 @@ pub(super) fn count_history(
     let visitors = Visitors::new(&config.visitor, key).map_err(|error| failed(&error))?;
     let options = Options {
         site: Arc::new(find(config, site)?.clone()),
+        own: own(config),
         visit_window_ms: config.count.visit_window_ms,
         everything: false,
         overlap: false,
@@ -256,6 +258,11 @@ fn find<'c>(config: &'c Config, site: &str) -> Result<&'c Site, Failure> {
     let id = SiteId::parse(site).map_err(|error| Failure::Argument(format!("the site id {error}")))?;
     let found = config.sites.iter().find(|configured| configured.id == id);
     found.ok_or_else(|| Failure::Failed(format!("there is no site {id} in the configuration")))
+}
+
+/// The requests that the configured daemon serves itself.
+fn own(config: &Config) -> Own {
+    Own::of(config.web.public_url.as_deref(), config.sites.iter().map(|site| site.id.clone()))
 }
 
 /// Counts what can be counted: a log with a fault of its own does not keep the others out, a desk that takes

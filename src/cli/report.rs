@@ -106,6 +106,8 @@ pub(super) struct List {
     pub(super) rows: Vec<(String, u64)>,
     /// What the rows are a share of.
     pub(super) of: u64,
+    /// Whether views told of it, be it none that the rows are of.
+    pub(super) is_told: bool,
 }
 
 impl Summary {
@@ -210,13 +212,18 @@ fn of_all_time(pages: Vec<(PagePath, Tally)>, total: Tally) -> List {
 /// Every dimension, by the visits that its values opened.
 fn of_dimensions(details: Vec<DetailDayRow>, told: Tally) -> Vec<List> {
     let mut sums: HashMap<(Dimension, String), u64> = HashMap::new();
+    let mut seen = BTreeSet::new();
     for row in details {
+        if row.tally.views > 0 {
+            seen.insert(row.dimension.as_str());
+        }
         *sums.entry((row.dimension, row.value)).or_default() += row.tally.visits;
     }
     let list = |dimension: Dimension| {
         let rows = sums.iter().filter(|((of, _), _)| *of == dimension);
         let rows = rows.map(|((_, value), visits)| (value.clone(), *visits));
-        List::new(dimension.as_str(), title(dimension), "visits", rows, told.visits)
+        let list = List::new(dimension.as_str(), title(dimension), "visits", rows, told.visits);
+        List { is_told: seen.contains(dimension.as_str()), ..list }
     };
     Dimension::ALL.into_iter().map(list).collect()
 }
@@ -238,7 +245,8 @@ impl List {
         // What has a name comes first, then the most, then by the alphabet.
         let nameless = |name: &str| name == NONE || name == OTHER;
         rows.sort_by(|a, b| (nameless(&a.0), b.1, &a.0).cmp(&(nameless(&b.0), a.1, &b.0)));
-        List { name, title, unit, rows, of }
+        let is_told = !rows.is_empty();
+        List { name, title, unit, rows, of, is_told }
     }
 }
 

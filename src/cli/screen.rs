@@ -226,9 +226,16 @@ fn drawn(list: &List, limit: usize, style: Style, columns: usize) -> Vec<String>
 
 fn foot(summary: &Summary, silent: &[&List]) -> Vec<String> {
     let mut lines = Vec::new();
-    if !silent.is_empty() && !summary.days.is_empty() {
-        let names: Vec<String> = silent.iter().map(|list| list.title.to_lowercase()).collect();
-        lines.push(format!("nothing was told of: {}", names.join(", ")));
+    let names = |is_told: bool| {
+        let lists = silent.iter().filter(|list| list.is_told == is_told && !summary.days.is_empty());
+        let names: Vec<String> = lists.map(|list| list.title.to_lowercase()).collect();
+        Some(names.join(", ")).filter(|names| !names.is_empty())
+    };
+    if let Some(names) = names(true) {
+        lines.push(format!("no visit began with what views told of: {names}; `export` lists it"));
+    }
+    if let Some(names) = names(false) {
+        lines.push(format!("nothing was told of: {names}"));
     }
     let days = |days: usize| if days == 1 { "1 day".to_owned() } else { format!("{days} days") };
     let (untold, unpaged) = (summary.days_untold(), summary.days_unpaged());
@@ -382,6 +389,7 @@ mod tests {
                 (NONE.to_owned(), 3),
             ],
             of: 2_000_000,
+            is_told: false,
         };
         let summary = Summary {
             site: SiteId::parse(&"site-with-a-long-name".repeat(3)).expect("a name"),

@@ -38,6 +38,7 @@ type EdgesReply = Vec<(u64, u64, u64, Vec<u64>)>;
 struct SaltReply {
     salt: [u8; 16],
     is_of_beacons: bool,
+    is_anew: bool,
 }
 
 fn known(site: &str, rooms: &Rooms) -> Result<SiteId, String> {
@@ -76,12 +77,13 @@ pub(super) async fn begin(
     serde_json::to_value(reply).map_err(|error| error.to_string())
 }
 
-pub(super) async fn salt(day: Day, orders: &Sender<Order>) -> Result<Value, String> {
+pub(super) async fn salt(site: &str, day: Day, orders: &Sender<Order>) -> Result<Value, String> {
     if !(Day::FIRST..=Day::LAST).contains(&day) {
         return Err("this is no day".to_owned());
     }
-    let salt = ask(orders, |answer| Order::ImportSalt(day, answer)).await?;
-    let reply = SaltReply { salt: salt.salt.0, is_of_beacons: salt.is_of_beacons };
+    let site = SiteId::parse(site).map_err(|error| format!("site {error}"))?;
+    let salt = ask(orders, |answer| Order::ImportSalt(site, day, answer)).await?;
+    let reply = SaltReply { salt: salt.salt.0, is_of_beacons: salt.is_of_beacons, is_anew: salt.is_anew };
     serde_json::to_value(reply).map_err(|error| error.to_string())
 }
 
@@ -170,9 +172,10 @@ impl Desk for DaemonDesk {
         Ok(Begun { log, live_from: reply.live_from.map(UnixMillis), others })
     }
 
-    fn salt(&mut self, day: Day) -> Result<DaySalt, DeskError> {
-        let reply: SaltReply = self.ask(&Request::ImportSalt { day: day.0 }, &[])?;
-        Ok(DaySalt { salt: Salt(reply.salt), is_of_beacons: reply.is_of_beacons })
+    fn salt(&mut self, site: &SiteId, day: Day) -> Result<DaySalt, DeskError> {
+        let request = Request::ImportSalt { site: site.as_str().to_owned(), day: day.0 };
+        let SaltReply { salt, is_of_beacons, is_anew } = self.ask(&request, &[])?;
+        Ok(DaySalt { salt: Salt(salt), is_of_beacons, is_anew })
     }
 
     fn edges(

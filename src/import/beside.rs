@@ -100,7 +100,7 @@ pub(super) fn beside(path: &Path, since: UnixMillis) -> Vec<Found> {
         if log.head.is_empty() {
             continue;
         }
-        let (is_packed, first_at) = (log.source.plain().is_none(), log.first_at.unwrap_or_default());
+        let (is_packed, first_at) = (log.source.plain().is_none(), log.first_at().unwrap_or_default());
         found.push(Found { path: entry.path(), head: log.head, first_at, is_rotated, is_packed });
     }
     found.sort_by_key(|log| (log.first_at, log.is_packed, log.path.clone()));

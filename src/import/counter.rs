@@ -18,8 +18,8 @@ use super::desk::{Begun, DaySalt, Desk};
 use super::edge::Edges;
 use super::order::{LATE_MS, Order, Waiting};
 use super::place::{Checkpoint, Place};
-use super::source::{Line, hash_of};
-use super::{ImportError, Outcome, Summary};
+use super::source::{FirstLine, Line, hash_of};
+use super::{ImportError, Outcome, Own, Summary};
 use crate::beacon::log::{self, LogError};
 use crate::rows::{Addition, LocalDay, OpenVisits, SiteChanges, Sketch};
 use crate::sites::Site;
@@ -40,6 +40,8 @@ const BEFORE_MAX: usize = 16;
 pub struct Options {
     /// For which site.
     pub site: Arc<Site>,
+    /// Which requests were for headcount itself.
+    pub own: Own,
     /// How long a visit stays open, in milliseconds.
     pub visit_window_ms: u64,
     /// Whether every line that can be read is a view.
@@ -137,6 +139,11 @@ impl<'a> Counter<'a> {
         self.options.visit_window_ms
     }
 
+    /// Since when lines are left out because beacons count the site.
+    pub(super) fn live_from(&self) -> Option<UnixMillis> {
+        self.live_from.filter(|_| !self.options.overlap)
+    }
+
     /// Notes the present moment: days after it have not come yet.
     pub fn set_now(&mut self, now: UnixMillis) {
         if now >= self.future_from {
@@ -150,14 +157,14 @@ impl<'a> Counter<'a> {
         self.before = Some(Vec::new());
     }
 
-    /// Goes on with another log, whose first line is of a moment. Gives the place from which it is to be read:
+    /// Goes on with another log, of which this is the first line. Gives the place from which it is to be read:
     /// that of the desk, or its beginning when lines are counted that were left out. Nothing may be waiting.
-    pub(super) fn enter(&mut self, begun: Begun, file: String, first_at: Option<UnixMillis>) -> u64 {
+    pub(super) fn enter(&mut self, begun: Begun, file: String, first: Option<FirstLine>) -> u64 {
         let Begun { mut log, live_from, others } = begun;
         self.live_from = live_from;
         self.order.begin(UnixMillis(0));
         self.doubt = Doubt::default();
-        let first_at = first_at.unwrap_or_default();
+        let first_at = first.map(|first| first.at).unwrap_or_default();
         let before = self.before.as_deref().unwrap_or_default();
         let cover = Cover::of(&log, others, before, first_at, self.options.overlap);
         if let Some(before) = self.before.as_mut().filter(|before| !before.contains(&log.stream)) {
@@ -171,7 +178,7 @@ impl<'a> Counter<'a> {
             self.summary.note_many(Outcome::Already, log.replay_line);
         }
         let place = log.replay_from;
-        self.place = Place::new(file, log, cover);
+        self.place = Place { first, ..Place::new(file, log, cover) };
         place
     }
 
@@ -257,7 +264,7 @@ impl<'a> Counter<'a> {
     /// Takes the next line of the present log.
     ///
     /// # Errors
-    /// When the desk has no salt, or the log is not the one that was counted before.
+    /// When the desk has no salt, or the log is not the one that was counted before, or begins again.
     pub(super) fn take(&mut self, line: &Line<'_>, desk: &mut dyn Desk) -> Result<(), ImportError> {
         let (known_to, counted_at) = self.place.known;
         // A last line that was counted without its end may have got one since.
@@ -271,6 +278,12 @@ impl<'a> Counter<'a> {
             return Err(self.replaced());
         }
         let parsed = if line.is_too_long { Err(LogError::TooLong) } else { log::parse(line.bytes) };
+        if parsed.is_ok_and(|parsed| self.place.begins_again(line, parsed.at)) {
+            return Err(ImportError::BeginsAgain {
+                file: self.place.file.clone(),
+                line: self.place.line + 1,
+            });
+        }
         self.place.parsed += u64::from(parsed.is_ok());
         self.place.first_error = self.place.first_error.or(parsed.err());
         let was_counted = |at| self.place.cover.was_counted(at, line.from, counted_at);
@@ -380,7 +393,12 @@ impl<'a> Counter<'a> {
         self.edges.add(view.at, view.secret.name, view.view, self.place.log.span);
         let is_of_beacons = view.secret.is_of_beacons;
         let gathered = self.gathered.entry(view.day);
-        let gathered = gathered.or_insert_with(|| Gathered { visitors: Sketch::default(), is_of_beacons });
+        let gathered = gathered.or_insert_with(|| {
+            if view.secret.is_anew {
+                self.summary.note_anew(view.day);
+            }
+            Gathered { visitors: Sketch::default(), is_of_beacons }
+        });
         gathered.visitors.insert(view.visitor);
     }
 

@@ -11,9 +11,9 @@
 //! with the view that stands before it. Several requests on one side of a rotation that are the same in everything
 //! as on the other, in the same second and one behind the other, are taken for a copy; a follower, which sees a
 //! rotation happen, does not ask. Where the hashes fit nothing any more,
-//! because the secret of that day is erased, or where a second has too many views to keep, the time decides: a log
-//! that begins in the last minute of another, or began before it, is its neighbour and counts there, and any
-//! other does not.
+//! because the secret of that day is erased, or where a second has too many views to keep, the time decides. Logs that
+//! meet are one time then: a log that begins in its last minute, or began before it, is its neighbour and counts
+//! there, and any other does not, nor does anything at the seams within.
 
 use std::collections::VecDeque;
 
@@ -29,6 +29,8 @@ const MINUTES_MAX: usize = 4;
 pub(super) struct Cover {
     /// The other logs of the site, and the time that each told of.
     others: Vec<(StreamId, Span)>,
+    /// The times that logs told of, with this one as far as it was counted; those that meet are one.
+    told: Vec<Span>,
     /// Where lines are theirs alone, in order and apart from each other.
     inner: Vec<Span>,
     /// Where they are theirs perhaps, likewise.
@@ -90,14 +92,16 @@ impl Cover {
             std::mem::swap(&mut left_out, &mut retaken);
             others.clear();
         }
-        let inner = joined(others.iter().filter_map(|(_, span)| span.inner()).collect());
+        let inner = joined(others.iter().filter_map(|(_, span)| span.inner()).collect(), 0);
+        let told = joined(others.iter().map(|(_, span)| *span).chain(log.span).collect(), LATE_MS);
         let has_edges = others.iter().filter(|(stream, _)| !before.contains(stream));
-        let edges = joined(has_edges.flat_map(|(_, span)| edges_of(*span)).collect());
+        let edges = joined(has_edges.flat_map(|(_, span)| edges_of(*span)).collect(), 0);
         let near = |edge: &Span| Span { from: edge.from.minus(LATE_MS), to: edge.to.plus(LATE_MS) };
         Cover {
             others,
+            told,
             inner,
-            near_edges: joined(edges.iter().map(near).collect()),
+            near_edges: joined(edges.iter().map(near).collect(), 0),
             edges,
             before: before.to_vec(),
             first_at,
@@ -215,10 +219,16 @@ impl Cover {
         if is_covered { Look::Told } else { look }
     }
 
-    /// Whether this log goes on where another ends, or ends where it begins, as far as times tell.
+    /// Whether this log goes on where another, with those that it meets, ends, or ends where they begin, as far as
+    /// times tell.
     fn is_neighbour(&self, stream: StreamId, at: UnixMillis) -> bool {
-        let other = self.others.iter().find(|(other, _)| *other == stream);
-        let Some((_, span)) = other else { return true };
+        if !self.others.iter().any(|(other, _)| *other == stream) {
+            return true;
+        }
+        let Some(span) = holding(&self.told, at) else { return true };
+        if span.inner().is_some_and(|inner| inner.contains(at)) {
+            return false;
+        }
         let is_at_begin = at < span.from.plus(LATE_MS);
         if is_at_begin { self.first_at < span.from } else { self.first_at >= span.to.minus(LATE_MS) }
     }
@@ -233,13 +243,13 @@ fn edges_of(span: Span) -> Vec<Span> {
     vec![Span { from: span.from, to: inner.from.minus(1) }, Span { from: inner.to.plus(1), to: span.to }]
 }
 
-/// Spans that overlap as one, in order.
-fn joined(mut spans: Vec<Span>) -> Vec<Span> {
+/// Spans that overlap, or are no further apart than this, as one, in order.
+fn joined(mut spans: Vec<Span>, apart_ms: u64) -> Vec<Span> {
     spans.sort();
     let mut all: Vec<Span> = Vec::with_capacity(spans.len());
     for span in spans {
         match all.last_mut() {
-            Some(last) if span.from <= last.to => last.to = last.to.max(span.to),
+            Some(last) if span.from <= last.to.plus(apart_ms) => last.to = last.to.max(span.to),
             _ => all.push(span),
         }
     }
@@ -345,6 +355,26 @@ mod tests {
             let (mut cover, at) = (cover(first_at), UnixMillis(edge.second * 1_000));
             cover.learn(at.minute(), vec![(STREAM, edge.clone())]);
             assert_eq!(cover.look(at, 5, 1 << 32), told, "{first_at} {}", edge.second);
+        }
+    }
+
+    #[test]
+    fn where_hashes_say_nothing_a_seam_of_logs_that_meet_is_no_edge() {
+        let next = Span { from: UnixMillis(2_030_000), to: UnixMillis(3_000_000) };
+        for (own, at, first_at, told) in [
+            (None, 1_990_000, 999_000, Look::Told),
+            (None, 1_990_000, 1_950_000, Look::Told),
+            (None, 2_970_000, 1_950_000, Look::Told),
+            (None, 2_970_000, 2_940_000, Look::New),
+            (Some(Span { from: next.to, to: next.to.plus(900_000) }), 2_970_000, 2_950_000, Look::Told),
+        ] {
+            let log = ImportLog { span: own, ..log(Vec::new()) };
+            let others = vec![(STREAM, OTHER), (StreamId(8), next)];
+            let mut cover = Cover::of(&log, others, &[], UnixMillis(first_at), false);
+            let (stream, at) = (if at < 2_000_000 { STREAM } else { StreamId(8) }, UnixMillis(at));
+            let edge = EdgeSecond { second: at.second(), secret: 6, views: vec![9] };
+            cover.learn(at.minute(), vec![(stream, edge)]);
+            assert_eq!(cover.look(at, 5, 1 << 32), told, "{first_at} {}", at.0);
         }
     }
 

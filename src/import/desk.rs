@@ -30,6 +30,8 @@ pub struct DaySalt {
     pub salt: Salt,
     /// Whether beacons have their ids by it too: it is that of today, or of a day just over.
     pub is_of_beacons: bool,
+    /// Whether the day has visitors whom an erased secret told apart: whoever comes counts as another one there.
+    pub is_anew: bool,
 }
 
 /// What finishing did.
@@ -71,11 +73,11 @@ pub trait Desk {
     /// When the site is not there, nobody answers, or what is kept cannot be read.
     fn begin(&mut self, site: &SiteId, head: &[u64]) -> Result<Begun, DeskError>;
 
-    /// The salt of a day, made if there is none.
+    /// The salt of a day for the logs of a site, made if there is none.
     ///
     /// # Errors
     /// When nobody answers, or it cannot be kept.
-    fn salt(&mut self, day: Day) -> Result<DaySalt, DeskError>;
+    fn salt(&mut self, site: &SiteId, day: Day) -> Result<DaySalt, DeskError>;
 
     /// The views of a minute since 1970 that stand at edges of logs of a site, but for one log.
     ///
@@ -129,13 +131,15 @@ impl Desk for OwnDesk<'_> {
         Ok(Begun { others: others.collect(), log: with_head(log, head), live_from })
     }
 
-    fn salt(&mut self, day: Day) -> Result<DaySalt, DeskError> {
+    fn salt(&mut self, site: &SiteId, day: Day) -> Result<DaySalt, DeskError> {
         // A day that was begun with a secret of its own goes on with it.
         let of_beacons = self.salts.of(day).filter(|_| self.imported.of(day).is_none());
-        match of_beacons {
-            Some(salt) => Ok(DaySalt { salt, is_of_beacons: true }),
-            None => Ok(DaySalt { salt: self.imported.make(day)?, is_of_beacons: false }),
+        if let Some(salt) = of_beacons {
+            return Ok(DaySalt { salt, is_of_beacons: true, is_anew: false });
         }
+        let (by_beacons, finished) = self.fold.store().visitors_known(site, day)?;
+        let is_anew = finished > 0 || (by_beacons > 0 && self.salts.of(day).is_none());
+        Ok(DaySalt { salt: self.imported.make(day)?, is_of_beacons: false, is_anew })
     }
 
     fn edges(

@@ -24,6 +24,7 @@ use super::desk::{Desk, DeskError};
 use super::order::LATE_MS;
 use super::{BATCH_LINES, Counter, ImportError, Log};
 use crate::clock::Clock;
+use crate::rows::timestamp;
 use crate::words::UnixMillis;
 
 /// How often the file is looked at.
@@ -60,6 +61,8 @@ struct Course {
     stood: Option<Stood>,
     /// Why logs beside it are to be looked at.
     look_beside: Option<Why>,
+    /// It was said that beacons count the site.
+    is_live_told: bool,
 }
 
 /// Why logs beside a followed one are looked at.
@@ -95,7 +98,8 @@ impl Follow<'_> {
         counter.forget_unsettled();
         counter.follow();
         let stood = Stood::read(self.memory).map_err(|source| self.failed(source))?;
-        let mut course = Course { tails: VecDeque::new(), stood, look_beside: Some(Why::Began) };
+        let look_beside = Some(Why::Began);
+        let mut course = Course { tails: VecDeque::new(), stood, look_beside, is_live_told: false };
         let mut refusals = 0;
         loop {
             counter.set_now(self.clock.now());
@@ -141,6 +145,7 @@ impl Follow<'_> {
                 open.read(counter, desk)?;
                 self.remember(open, &mut course.stood)?;
             }
+            self.tell_live(counter, &mut course.is_live_told);
             if is_left(&course.tails)
                 && let Some(mut left) = course.tails.pop_front()
             {
@@ -165,7 +170,7 @@ impl Follow<'_> {
         if !tail.is_begun || stood.as_ref().is_some_and(|stood| stood.head == *head) {
             return Ok(());
         }
-        let now = Stood { first_at: tail.log.first_at.unwrap_or_default(), head: head.clone() };
+        let now = Stood { first_at: tail.log.first_at().unwrap_or_default(), head: head.clone() };
         now.write(self.memory).map_err(|source| self.failed(source))?;
         *stood = Some(now);
         Ok(())
@@ -301,6 +306,19 @@ impl Follow<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Says once that beacons count the site, since all lines from then on are left out.
+    fn tell_live(&mut self, counter: &mut Counter<'_>, is_told: &mut bool) {
+        let Some(since) = counter.live_from().filter(|_| !*is_told) else { return };
+        let site = counter.site();
+        let since = timestamp(since).to_zoned(site.time_zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z");
+        let text = format!(
+            "{} counts beacons since {since}, so the log's lines from then on are left out, as `live`; if no page sends beacons, follow with --overlap, which counts these lines too",
+            site.id
+        );
+        *is_told = true;
+        self.warn(counter, &text);
     }
 
     /// Says whether the log that was read is still there to be read to its end.

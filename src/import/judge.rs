@@ -5,8 +5,8 @@
 //! answered with no is the outcome. Robots come before methods, states and files, so that their number is
 //! that of all their requests.
 
-use super::Outcome;
 use super::order::Told;
+use super::{Outcome, Own};
 use crate::beacon::PageUrl;
 use crate::beacon::log::{self, LogLine};
 use crate::guard::is_spam_referrer;
@@ -108,10 +108,8 @@ const FOR_PROGRAMS: [&[u8]; 2] = [b"/robots.txt", b"/sitemap.xml"];
 /// RFC 8615.
 const WELL_KNOWN: &[u8] = b"/.well-known/";
 
-/// Whether a target asks for a file that is no page.
-pub(super) fn is_static(target: &[u8]) -> bool {
-    let end = target.iter().position(|b| matches!(b, b'?' | b'#')).unwrap_or(target.len());
-    let path = path_of(&target[..end]);
+/// Whether a path asks for a file that is no page.
+fn is_static(path: &[u8]) -> bool {
     if FOR_PROGRAMS.contains(&path) || path.starts_with(WELL_KNOWN) {
         return true;
     }
@@ -128,8 +126,10 @@ pub(super) fn is_static(target: &[u8]) -> bool {
     STATIC.binary_search_by(|known| known.as_bytes().cmp(lower)).is_ok()
 }
 
-/// The path of a target, which may be a whole address.
+/// The path of a target, which may be a whole address, without its query.
 fn path_of(target: &[u8]) -> &[u8] {
+    let end = target.iter().position(|b| matches!(b, b'?' | b'#')).unwrap_or(target.len());
+    let target = &target[..end];
     if target.starts_with(b"/") {
         return target;
     }
@@ -138,19 +138,21 @@ fn path_of(target: &[u8]) -> &[u8] {
     memchr::memchr(b'/', behind).map_or(b"/", |slash| &behind[slash..])
 }
 
-/// Whether a target is a whole address on another host: somebody took the server for a proxy. Some servers log
-/// their own addresses in that form, so without a list of hosts any is taken, as that of a beacon.
-fn is_foreign(target: &[u8], hosts: &[String]) -> bool {
-    if hosts.is_empty() || target.starts_with(b"/") {
+/// Whether a request was for another host: the target is a whole address there, as when somebody took the server for
+/// a proxy, or the log says so. Some servers log their own addresses in that form, so without a list of hosts any is
+/// taken, as that of a beacon.
+fn is_foreign(line: &LogLine<'_>, hosts: &[String]) -> bool {
+    let is_path = line.target.starts_with(b"/");
+    if hosts.is_empty() || (is_path && line.host.is_empty()) {
         return false;
     }
-    let url = log::page(target);
-    let host = url.as_ref().and_then(PageUrl::host);
+    let url = if is_path { None } else { log::page(line.target) };
+    let host = url.as_ref().and_then(PageUrl::host).or_else(|| log::asked_host(line));
     host.is_some_and(|host| !hosts.iter().any(|allowed| is_host_of(allowed, &host)))
 }
 
 /// Whether a line counts, as the rules say.
-pub(super) fn judge(line: &LogLine<'_>, who: &Logged, site: &Site) -> Outcome {
+pub(super) fn judge(line: &LogLine<'_>, who: &Logged, site: &Site, own: &Own) -> Outcome {
     if who.excluded {
         return Outcome::Excluded;
     }
@@ -163,10 +165,14 @@ pub(super) fn judge(line: &LogLine<'_>, who: &Logged, site: &Site) -> Outcome {
     if !(200..300).contains(&line.status) && line.status != 304 {
         return Outcome::Status;
     }
-    if is_foreign(line.target, &site.hosts) {
+    if is_foreign(line, &site.hosts) {
         return Outcome::ForeignHost;
     }
-    if is_static(line.target) {
+    let path = path_of(line.target);
+    if own.has(path) {
+        return Outcome::Own;
+    }
+    if is_static(path) {
         return Outcome::Static;
     }
     if log::referrer_host(line.referrer).is_some_and(|host| is_spam_referrer(&host)) {
@@ -216,7 +222,7 @@ mod tests {
             "203.0.113.9 - - [17/May/2015:10:05:03 +0000] \"{request}\" {status} 9 \"{referrer}\" \"x\""
         );
         let site = Site { hosts: hosts.iter().map(|host| (*host).to_owned()).collect(), ..(*site()).clone() };
-        judge(&log::parse(text.as_bytes()).expect("a line"), who, &site)
+        judge(&log::parse(text.as_bytes()).expect("a line"), who, &site, &Own::default())
     }
 
     #[test]
@@ -279,7 +285,7 @@ mod tests {
             "/sitemap.xml.gz",
             "/.well-known/security.txt",
         ] {
-            assert!(is_static(target.as_bytes()), "{target}");
+            assert!(is_static(path_of(target.as_bytes())), "{target}");
         }
         for target in [
             "/",
@@ -301,7 +307,7 @@ mod tests {
             "/.well-known",
             "/data.json",
         ] {
-            assert!(!is_static(target.as_bytes()), "{target}");
+            assert!(!is_static(path_of(target.as_bytes())), "{target}");
         }
     }
 

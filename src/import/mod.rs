@@ -31,6 +31,7 @@ mod follow;
 mod judge;
 mod order;
 mod outcome;
+mod own;
 mod place;
 mod source;
 mod wire;
@@ -45,12 +46,13 @@ pub use counter::{Counter, Options};
 pub use desk::{Begun, DaySalt, Desk, DeskError, Finished, OwnDesk};
 pub use follow::Follow;
 pub use outcome::{Outcome, Summary};
+pub use own::Own;
 pub use source::{HEAD_LINES, Progress};
 pub use wire::{BATCH_BYTES_MAX, decode, encode};
 
 use crate::beacon::log::LogError;
 use crate::words::UnixMillis;
-use source::Source;
+use source::{FirstLine, Source};
 
 /// Lines between two batches: dozens a second. A batch is one transaction, at worst of 3 MiB, during which the daemon
 /// folds nothing: also a disk that writes 1 MiB a second is done with it well before the watchdog asks.
@@ -97,6 +99,16 @@ pub enum ImportError {
         /// Up to where it was counted.
         position: u64,
     },
+    /// It goes back to its own beginning.
+    #[error(
+        "line {line} of {file} is the first one once more: the log begins again there, as when one is joined with itself. Up to there it is counted, from there on nothing is; import each log by itself"
+    )]
+    BeginsAgain {
+        /// The file.
+        file: String,
+        /// The line that is the first one once more.
+        line: u64,
+    },
     /// It ends before the place up to which it was counted.
     #[error(
         "{file} ends before byte {position}, up to which it was counted before; it is cut short, and there is nothing new in it"
@@ -140,8 +152,7 @@ pub struct Log {
     name: String,
     source: Source,
     head: Vec<u64>,
-    /// The moment of its first line that has one.
-    pub first_at: Option<UnixMillis>,
+    first: Option<FirstLine>,
 }
 
 impl Log {
@@ -199,12 +210,18 @@ impl Log {
 
     fn of(mut source: Source, path: &Path, name: String) -> Result<Log, ImportError> {
         let failed = |source| ImportError::File { doing: "read", path: path.to_owned(), source };
-        let (head, first_at) = source.head().map_err(failed)?;
+        let (head, first) = source.head().map_err(failed)?;
         if head.is_empty() && source.begins_overlong() {
             let file = path.display().to_string();
             return Err(ImportError::NoLog { file, cause: LogError::TooLong });
         }
-        Ok(Log { path: path.to_owned(), name, source, head, first_at })
+        Ok(Log { path: path.to_owned(), name, source, head, first })
+    }
+
+    /// The moment of its first line that has one.
+    #[must_use]
+    pub fn first_at(&self) -> Option<UnixMillis> {
+        self.first.map(|first| first.at)
     }
 
     /// How far it is read.
@@ -219,7 +236,7 @@ impl Log {
             return Ok(false);
         }
         let head = self.source.head();
-        (self.head, self.first_at) = head.map_err(|source| self.failed(source))?;
+        (self.head, self.first) = head.map_err(|source| self.failed(source))?;
         Ok(!self.head.is_empty())
     }
 
@@ -321,7 +338,7 @@ impl Counter<'_> {
     fn begin(&mut self, log: &mut Log, desk: &mut dyn Desk) -> Result<(), ImportError> {
         let begun = desk.begin(&self.site().id.clone(), &log.head)?;
         let position = begun.log.position;
-        let place = self.enter(begun, log.name.clone(), log.first_at);
+        let place = self.enter(begun, log.name.clone(), log.first);
         if place > 0 && !log.source.go_to(place).map_err(|source| log.failed(source))? {
             return Err(ImportError::Shorter { file: log.whole_name(), position });
         }
@@ -339,7 +356,12 @@ impl Counter<'_> {
                     return Err(ImportError::File { doing: "read", path: log.path.clone(), source });
                 }
             };
-            self.take(&line, desk)?;
+            let taken = self.take(&line, desk);
+            if matches!(taken, Err(ImportError::BeginsAgain { .. })) {
+                self.flush();
+                self.deliver(desk)?;
+            }
+            taken?;
             let (read, parsed) = self.read();
             if parsed == 0 && read == UNREADABLE_LINES_MAX {
                 return self.check_read(log);

@@ -45,6 +45,8 @@ pub(super) struct Secret {
     pub(super) name: u64,
     /// Beacons of that day have their ids by it too.
     pub(super) is_of_beacons: bool,
+    /// The day has visitors by a secret that is erased.
+    pub(super) is_anew: bool,
 }
 
 /// What a view tells in words: see [`Details`].

@@ -34,6 +34,8 @@ pub enum Outcome {
     Status,
     /// An address on a host that the site does not have.
     ForeignHost,
+    /// For headcount itself, behind the same server.
+    Own,
     /// An image, a style, a script, a font, an archive or media, or a file for programs.
     Static,
     /// The referrer is a known sender of false ones.
@@ -62,6 +64,7 @@ impl Outcome {
             Outcome::Method => "method",
             Outcome::Status => "status",
             Outcome::ForeignHost => "foreign_host",
+            Outcome::Own => "own",
             Outcome::Static => "static",
             Outcome::ReferrerSpam => "referrer_spam",
             Outcome::NoPage => "no_page",
@@ -87,6 +90,7 @@ impl Outcome {
             Outcome::Method => "not a GET".to_owned(),
             Outcome::Status => "not answered with 2xx or 304".to_owned(),
             Outcome::ForeignHost => "for addresses on hosts that the site does not list".to_owned(),
+            Outcome::Own => "for headcount itself: its beacons, numbers and welcome page".to_owned(),
             Outcome::Static => "images, styles, scripts, fonts, archives, media, robots.txt and the like".to_owned(),
             Outcome::ReferrerSpam => "with a referrer that is spam".to_owned(),
             Outcome::NoPage => "for something that is no page, or too long for one".to_owned(),
@@ -114,6 +118,8 @@ pub struct Summary {
     uncounted: Vec<(String, String)>,
     /// Counted days of which what views told does not stay, and for how many days it would.
     old_days: BTreeSet<Day>,
+    /// Counted days that have visitors by a secret that is erased.
+    days_anew: BTreeSet<Day>,
     /// What somebody should know besides.
     remarks: Vec<String>,
     details_days: u32,
@@ -143,6 +149,11 @@ impl Summary {
     pub(super) fn note_old_day(&mut self, day: Day, details_days: u32) {
         self.old_days.insert(day);
         self.details_days = details_days;
+    }
+
+    /// Notes a counted day that has visitors by a secret that is erased.
+    pub(super) fn note_anew(&mut self, day: Day) {
+        self.days_anew.insert(day);
     }
 
     /// Notes something that somebody should know besides.
@@ -192,8 +203,8 @@ impl Summary {
     }
 
     /// For programs: `lines`, `visits`, a number for each outcome, `odd` lines by cause with the first few
-    /// places, `uncounted` files with the cause, `days_before_retention`, and
-    /// `remarks`: what somebody should know besides.
+    /// places, `uncounted` files with the cause, `days_before_retention`, `days_with_visitors_anew` whose
+    /// readers may be visitors of that day twice, and `remarks`: what somebody should know besides.
     #[must_use]
     pub fn json(&self) -> Value {
         let mut by_word: BTreeMap<&str, u64> = BTreeMap::new();
@@ -215,6 +226,7 @@ impl Summary {
             "odd": odd.collect::<Vec<_>>(),
             "uncounted": uncounted.collect::<Vec<_>>(),
             "days_before_retention": self.old_days.len(),
+            "days_with_visitors_anew": self.days_anew.len(),
             "remarks": self.remarks,
         })
     }
@@ -245,6 +257,14 @@ impl fmt::Display for Summary {
                 f,
                 "{many:>width$}  days are older than [retention] details = \"{kept}d\": their views, visits and \
                  visitors stay, their pages, referrers and the like are erased"
+            )?;
+        }
+        if let Some(first) = self.days_anew.first() {
+            let many = self.days_anew.len();
+            writeln!(
+                f,
+                "{many:>width$}  days, the first {first}, had visitors whose secret is erased: who is in these lines too \
+                 counts as another visitor of them"
             )?;
         }
         if !self.uncounted.is_empty() {

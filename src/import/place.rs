@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use super::cover::Cover;
-use super::source::{Line, hash_of};
+use super::order::LATE_MS;
+use super::source::{FirstLine, Line, hash_of, without_return};
 use crate::beacon::log::LogError;
 use crate::store::ImportLog;
 use crate::words::UnixMillis;
@@ -12,6 +13,7 @@ use crate::words::UnixMillis;
 pub(super) struct Place {
     pub(super) file: String,
     pub(super) log: ImportLog,
+    pub(super) first: Option<FirstLine>,
     /// Where it stood when it was opened.
     pub(super) known: (u64, UnixMillis),
     /// Not all of what is known was read again.
@@ -48,6 +50,7 @@ impl Place {
         Place {
             file,
             log,
+            first: None,
             known,
             is_behind: known.0 > 0,
             stored: known,
@@ -68,6 +71,14 @@ impl Place {
     pub(super) fn view(&mut self, said: u32) -> u64 {
         let before = std::mem::replace(&mut self.said_before, said);
         u64::from(said) << 32 | u64::from(before)
+    }
+
+    /// Whether a new line of a moment is the first one once more, further back than lines come late.
+    pub(super) fn begins_again(&self, line: &Line<'_>, at: UnixMillis) -> bool {
+        let Some(first) = self.first.filter(|first| first.at == at) else { return false };
+        let newest = self.log.span.map_or(at, |span| span.to);
+        let is_back = newest.since(at) > LATE_MS && line.from > first.from && line.from >= self.known.0;
+        is_back && hash_of(without_return(line.bytes)) == first.hash
     }
 
     /// The part of a line that was counted when it was the last one and had no end yet, if it is the same line.

@@ -20,7 +20,7 @@ use flate2::bufread::GzDecoder;
 use memchr::memchr;
 use siphasher::sip::SipHasher24;
 
-use crate::beacon::log::{self, LINE_BYTES_MAX};
+use crate::beacon::log::{self, LINE_BYTES_MAX, LogLine};
 use crate::words::UnixMillis;
 
 /// The lines that a log is known by: enough to tell logs apart that begin with the same lookings-in of one
@@ -45,6 +45,16 @@ pub(super) struct Line<'a> {
     pub(super) from: u64,
     /// Where the next one begins.
     pub(super) to: u64,
+}
+
+/// The first line of a log that has a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FirstLine {
+    pub(super) at: UnixMillis,
+    /// Where it begins.
+    pub(super) from: u64,
+    /// By [`hash_of`], whatever its end is.
+    pub(super) hash: u64,
 }
 
 /// How far a file is read, for a progress bar.
@@ -188,16 +198,13 @@ impl Source {
     }
 
     /// The name of the log: hashes of its text up to the end of its first line, its second, and so on, for
-    /// at most [`HEAD_LINES`] of them; and the moment of the first line that has one. To be asked before
-    /// anything was consumed.
-    pub(super) fn head(&mut self) -> io::Result<(Vec<u64>, Option<UnixMillis>)> {
+    /// at most [`HEAD_LINES`] of them; and the first line that has a moment. To be asked before anything was consumed.
+    pub(super) fn head(&mut self) -> io::Result<(Vec<u64>, Option<FirstLine>)> {
         while self.end < HEAD_BYTES && self.fill()? > 0 {}
         let text = &self.buffer[..self.end];
         let is_all = self.end < HEAD_BYTES && self.end_is_line_end;
         let head = head_of(text, is_all);
-        let lines = text.split(|b| *b == b'\n').take(HEAD_LINES);
-        let first = lines.filter_map(|line| log::parse(line).ok()).map(|line| line.at).next();
-        Ok((head, first))
+        Ok((head, first_of(text)))
     }
 
     /// The file, where one can go to a place in it.
@@ -405,6 +412,22 @@ pub(super) fn head_of(text: &[u8], is_all: bool) -> Vec<u64> {
         head.push(hasher.finish());
     }
     head
+}
+
+fn first_of(text: &[u8]) -> Option<FirstLine> {
+    let mut from = 0;
+    for line in text.split(|b| *b == b'\n').take(HEAD_LINES) {
+        if let Ok(LogLine { at, .. }) = log::parse(line) {
+            return Some(FirstLine { at, from, hash: hash_of(without_return(line)) });
+        }
+        from += u64::try_from(line.len()).ok()? + 1;
+    }
+    None
+}
+
+/// A line as it is with either line end.
+pub(super) fn without_return(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 /// What a line is known by where a log is gone on with.

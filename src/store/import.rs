@@ -237,6 +237,20 @@ impl Store {
         })
     }
 
+    /// How many visitors a day of a site has from beacons, and how many from logs before it was finished.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn visitors_known(&self, id: &SiteId, day: Day) -> Result<(u64, u64), StoreError> {
+        let key = named_params! { ":id": id, ":day": day };
+        let found = self.read("read the visitors of a day", |connection| {
+            list(connection, include_str!("sql/find_visitors_known.sql"), key, |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+        })?;
+        Ok(found.first().copied().unwrap_or_default())
+    }
+
     /// The days that are not finished yet, for any site: their salts are still needed.
     ///
     /// # Errors
@@ -424,6 +438,8 @@ mod tests {
             assert_eq!(store.finish_imports(Some(&site("vks")), DAY).expect("finish"), 0);
             assert_eq!(store.finish_imports(Some(&site("vks")), Day::LAST).expect("finish"), 1);
             assert_eq!((shown(store).1, store.import_days().expect("read")), (5, BTreeSet::new()));
+            assert_eq!(store.visitors_known(&site("vks"), DAY).expect("read"), (0, 5));
+            assert_eq!(store.visitors_known(&site("other"), DAY).expect("read"), (0, 0));
             store.apply_import(&batch(100, 200, 0..2), &BTreeMap::new()).expect("apply");
             store.apply_import(&batch(200, 300, 1..3), &BTreeMap::new()).expect("apply");
             assert_eq!(shown(store).1, 8);

@@ -2,7 +2,7 @@
 //! behind a real nginx.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{BufRead, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{line, outcome};
 use crate::support::chromium::is_installed;
-use crate::support::client::noon;
+use crate::support::client::{Wire, browser, counted, noon};
 use crate::support::{Daemon, get, wait_for};
 
 const LINES: u64 = 3_000;
@@ -111,6 +111,18 @@ fn a_renamed_log_is_read_to_its_end_and_the_new_one_from_its_beginning() {
     each_once(&daemon, LINES);
     let summary = end(child);
     assert_eq!(outcome(&summary, "counted"), LINES, "{summary}");
+}
+
+#[test]
+fn a_follower_says_at_once_that_beacons_count_the_site_already() {
+    let (daemon, log) = start();
+    assert!(counted(&Wire::open(daemon.public()).ask(&browser("/hit?s=vks&u=/", "10.0.0.1")).unwrap()));
+    append(&log).write_all(line(now() + 1, "203.0.113.9", "/a").as_bytes()).unwrap();
+    let mut child = daemon.spawn("import", &["--site", "vks", "--follow", log.to_str().unwrap()]);
+    let mut said = std::io::BufReader::new(child.stderr.take().unwrap()).lines();
+    let _follower = Follower(Some(child));
+    let told = said.find(|text| text.as_ref().is_ok_and(|text| text.contains("--overlap"))).unwrap().unwrap();
+    assert!(told.contains("counts beacons since 20") && told.contains("left out"), "{told}");
 }
 
 #[test]

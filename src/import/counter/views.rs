@@ -98,7 +98,11 @@ impl Counter<'_> {
     /// The page of a view, and what it tells; or why the line is none.
     fn verdict(&self, line: &LogLine<'_>, who: &Logged) -> Result<Shown, Outcome> {
         let site = &self.options.site;
-        let outcome = if self.options.everything { Outcome::Counted } else { judge::judge(line, who, site) };
+        let outcome = if self.options.everything {
+            Outcome::Counted
+        } else {
+            judge::judge(line, who, site, &self.options.own)
+        };
         if outcome != Outcome::Counted {
             return Err(outcome);
         }
@@ -213,7 +217,7 @@ impl Counter<'_> {
         let today = if let Some(salt) = known(&self.salts, local.day) {
             salt
         } else {
-            let made = desk.salt(local.day)?;
+            let made = desk.salt(&self.options.site.id, local.day)?;
             if self.salts.len() == SALTS_MAX {
                 self.salts.remove(0);
             }
@@ -223,7 +227,8 @@ impl Counter<'_> {
         let is_early = at.since(local.from) < self.options.visit_window_ms;
         let previous = if is_early { known(&self.salts, local.day.previous()) } else { None };
         let previous = previous.map(|previous| previous.salt);
-        let secret = Secret { name: name_of(&today.salt), is_of_beacons: today.is_of_beacons };
+        let DaySalt { salt, is_of_beacons, is_anew } = today;
+        let secret = Secret { name: name_of(&salt), is_of_beacons, is_anew };
         Ok((SiteSalts { day: local.day, today: today.salt, previous }, secret))
     }
 }
