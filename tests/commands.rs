@@ -436,7 +436,8 @@ fn a_site_is_removed_only_once_it_is_out_of_the_configuration() {
     daemon.signal("HUP");
     wait_for(|| (daemon.get("/snippet/demo.json", &[]).status == 404).then_some(()));
     check(&daemon, "export", &["demo"], 0, "\"views\":24");
-    check(&daemon, "sites remove", &["demo"], 0, "everything that was kept of demo is deleted");
+    let told = "everything that was kept of demo is deleted\nwho was there is remembered for 30 more minutes";
+    check(&daemon, "sites remove", &["demo"], 0, told);
     check(&daemon, "export", &["demo"], 1, "nothing is kept of demo");
     check(&daemon, "sites remove", &["demo"], 1, "nothing is kept of demo");
     check(&daemon, "sites remove", &["DEMO"], 2, "the site id may only hold");
@@ -444,7 +445,8 @@ fn a_site_is_removed_only_once_it_is_out_of_the_configuration() {
     std::fs::write(daemon.configuration(), &both).unwrap();
     daemon.signal("HUP");
     wait_for(|| (daemon.get("/snippet/demo.json", &[]).status == 200).then_some(()));
-    assert_eq!(daemon.numbers("demo")["total"]["views"], 0);
+    let numbers = daemon.numbers("demo");
+    assert_eq!((&numbers["total"]["views"], &numbers["online"]), (&json("0"), &json("6")), "as was told");
     send(&daemon);
     assert_eq!(daemon.numbers("demo")["total"]["views"], 24);
     daemon.kill();
