@@ -81,7 +81,7 @@ impl Explain {
         say!("{}", forwarding(visitor.forwarding));
         let admission =
             Guard::new(&config.guard).admit(beacon, &visitor, &placed.site, placed.number, false, now);
-        say!("{}", verdict(&admission, beacon.kind));
+        say!("{}", verdict(admission, beacon.kind));
         if matches!(admission.outcome, Outcome::Counted) && beacon.kind == Kind::View {
             let tags = visitor::tags(beacon);
             tell(&visitor::details(beacon, &tags, &placed.site, visitor.traits))?;
@@ -141,8 +141,8 @@ fn no_beacon(path: &str) -> Failure {
 }
 
 /// What becomes of a beacon, in a line.
-fn verdict(admission: &Admission, kind: Kind) -> String {
-    let done = match (&admission.outcome, kind) {
+fn verdict(admission: Admission, kind: Kind) -> String {
+    let done = match (admission.outcome, kind) {
         (Outcome::Refused(reason), _) => {
             return format!("not counted: {}. {}", reason.as_str(), reason.remedy());
         }
