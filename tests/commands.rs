@@ -274,7 +274,20 @@ fn a_beacon_is_explained() {
         ("/hit?s=demo", &["--address", "127.0.0.1"], 0, "a trusted proxy did not name the client"),
         ("/hit?s=demo&u=x", &browser, 0, "refused with 400: parameter `u` must be"),
         ("/hit?s=nobody", &browser, 0, "refused with 404: there is no site nobody"),
+        ("/hit?s=demo&k=ping", &browser, 0, "taken: a ping keeps a reader online and counts no view, though"),
+        ("/hit?s=demo&k=leave&d=5", &browser, 0, "taken: a leave lets a reader go offline sooner"),
         ("/elsewhere", &browser, 2, "/elsewhere takes no beacon; /hit and /hit.gif do"),
+        ("/snippet/demo.svg?hit&u=/a", &browser, 0, "client's own\ncounted, though nothing told the host"),
+        ("/badge/other.png?hit&u=https://vks.vn/", &browser, 0, "client's own\ncounted\n"),
+        ("/snippet/other.html?frame&hit&u=https://thief.example/", &browser, 0, "not counted: foreign_host"),
+        ("/snippet/demo.html?hit", &browser, 0, "shows the numbers and counts nothing; frames, svg"),
+        ("/badge/demo.svg", &browser, 0, "shows the numbers and counts nothing; "),
+        ("/snippet/demo.svg?hit&lang=tlh", &browser, 0, "refused with 400: this is no snippet: "),
+        ("/snippet/demo.exe?hit", &browser, 0, "refused with 404: this is no snippet: the ending"),
+        ("/snippet/nobody.svg?hit", &browser, 0, "refused with 404: there is no site"),
+        ("https://vks.vn/hit?s=other&u=https://vks.vn/#top", &browser, 0, "client's own\ncounted\n"),
+        ("/hc/hit?s=demo", &browser, 2, "/hc/hit takes no beacon; leave out /hc, which the web server"),
+        ("/a/b/snippet/demo.svg?hit", &browser, 2, "leave out /a/b, which the web server takes off"),
         ("/hit?s=demo", &["--header", "nonsense"], 2, "a header needs a colon behind its name"),
         ("/hit?s=demo", &["--address", "here"], 2, "invalid value 'here'"),
     ] {
@@ -476,7 +489,8 @@ fn a_site_is_removed_only_once_it_is_out_of_the_configuration() {
     daemon.signal("HUP");
     wait_for(|| (daemon.get("/snippet/demo.json", &[]).status == 404).then_some(()));
     check(&daemon, "export", &["demo"], 0, "\"views\":24");
-    check(&daemon, "sites remove", &["demo"], 0, "everything that was kept of demo is deleted");
+    let told = "everything that was kept of demo is deleted\nwho was there is remembered for 30 more minutes";
+    check(&daemon, "sites remove", &["demo"], 0, told);
     check(&daemon, "export", &["demo"], 1, "nothing is kept of demo");
     check(&daemon, "sites remove", &["demo"], 1, "nothing is kept of demo");
     check(&daemon, "sites remove", &["DEMO"], 2, "the site id may only hold");
@@ -484,7 +498,8 @@ fn a_site_is_removed_only_once_it_is_out_of_the_configuration() {
     std::fs::write(daemon.configuration(), &both).unwrap();
     daemon.signal("HUP");
     wait_for(|| (daemon.get("/snippet/demo.json", &[]).status == 200).then_some(()));
-    assert_eq!(daemon.numbers("demo")["total"]["views"], 0);
+    let numbers = daemon.numbers("demo");
+    assert_eq!((&numbers["total"]["views"], &numbers["online"]), (&json("0"), &json("6")), "as was told");
     send(&daemon);
     assert_eq!(daemon.numbers("demo")["total"]["views"], 24);
     daemon.kill();

@@ -134,5 +134,9 @@ fn remove(id: &str, settings: &Settings) -> Result<(), Failure> {
         return Err(Failure::Failed(format!("nothing is kept of {site}")));
     }
     say_done!("everything that was kept of {site} is deleted");
+    say_done!(
+        "who was there is remembered for {} more minutes: added again before, {site} knows them as online or in a visit",
+        config.count.visit_window_ms.div_ceil(60_000)
+    );
     Ok(())
 }

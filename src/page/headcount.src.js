@@ -21,24 +21,27 @@
  * - Beacons go to `hit` beside the script itself, as simple requests: no preflight, no credentials.
  * - A reply fills every [data-headcount=KEY] and unhides it, and every [data-headcount-block]. Without a reply
  *   nothing changes, so a daemon that is blocked or down leaves the page as it was.
- * - Where no element is to be filled, the first reply puts the default block behind the script element
- *   and fills it from that same reply, so this very visit is in it.
+ * - Where no element was ever to be filled, the first reply puts the default block behind the script
+ *   element and fills it from that same reply, so this very visit is in it.
  * - A view is one per URL, its fragment left out: single-page navigation counts, going nowhere does not.
+ *   replaceState is a view if it changes the path; pages that clean up their query stay where they are.
  *   A page that comes back from the back-forward cache was navigated to, so that is a view.
  * - A ping goes out each minute while the tab is visible, and at once when it becomes visible again.
  * - `#headcount=off` leaves this browser out from now on, `#headcount=on` takes it back. Left out means no
  *   beacon at all: the numbers are read from the data snippet. With data-dnt, DNT and GPC do the same.
+ *   Behind the address of a page that is open already it is heard too: going to a fragment is a popstate.
  * - headcount.start() begins, once. headcount.view(url) counts a URL that the address bar does not show
  *   (no argument: the one it shows), unless it was the last one counted.
  */
-(function (d, n, h) {
+(function (d, n) {
   var me = d.currentScript,
     options = me.dataset,
     base = me.src.split('headcount.js')[0],
     snippet = 'snippet/' + options.site,
     from = d.referrer,
     id = '',
-    running, left_out, url, last, inserted;
+    running, left_out, url, last,
+    placed = 'hide' in options;
 
   function form(kind) {
     return 's=' + options.site + '&k=' + kind + '&w=' + screen.width +
@@ -56,18 +59,17 @@
 
   function show(text) {
     var reply = JSON.parse(text);
-    if (
-      [].map.call(d.querySelectorAll('[data-headcount],[data-headcount-block]'), function (e) {
-        var words = reply.text[e.dataset.headcount];
-        // Putting the same words into a live region would have them read out again.
-        if (words && words != e.textContent) e.textContent = words;
-        e.hidden = 0;
-        return 1;
-      })[0] || inserted || 'hide' in options
-    ) {
-      if (reply.reason) console.warn('headcount: not counted:', reply.reason, reply.remedy || '');
+    d.querySelectorAll('[data-headcount],[data-headcount-block]').forEach(function (e) {
+      var words = reply.text[e.dataset.headcount];
+      // Putting the same words into a live region would have them read out again.
+      if (words && words != e.textContent) e.textContent = words;
+      e.hidden = 0;
+      placed = 1;
+    });
+    if (placed) {
+      if (reply.reason) console.warn('headcount: not counted:', reply.reason, reply.remedy);
     } else {
-      inserted = 1;
+      placed = 1;
       ask(snippet + '.html?', function (html) {
         me.insertAdjacentHTML('afterend', html);
         show(text);
@@ -81,12 +83,23 @@
     else ask('hit?', show, form(kind));
   }
 
-  function view(u) {
-    u = (u || location.href).split('#')[0];
-    if (running && u != url) {
-      from = url || from;
-      url = u;
-      send('view');
+  function view(u, replaces) {
+    if (running) {
+      try {
+        var flag = d.URL.split('#headcount=')[1];
+        left_out = 'dnt' in options && (n.doNotTrack == 1 || n.globalPrivacyControl) ||
+          (flag || localStorage.headcount) == 'off';
+        if (flag) localStorage.headcount = flag;
+        // Of "address" and "browser" the latter.
+        if (options.identity > 'b' && !left_out)
+          id = '&i=' + (localStorage.headcount_id = localStorage.headcount_id || (Math.random() + '').slice(2));
+      } catch (e) {}
+      u = (u || d.URL).split('#')[0];
+      if (u != url) {
+        from = url || from;
+        url = u;
+        if (!replaces || u.split('?')[0] != from.split('?')[0]) send('view');
+      }
     }
   }
 
@@ -96,29 +109,22 @@
 
   function start() {
     // Captured at the window, events of the document that do not bubble arrive as well.
-    addEventListener('prerenderingchange', start, true);
-    addEventListener('DOMContentLoaded', start, true);
-    if (!running && !d.prerendering && d.readyState != 'loading') {
+    addEventListener('prerenderingchange', start, 1);
+    addEventListener('DOMContentLoaded', start, 1);
+    // Of the three states only "loading" has no eighth letter.
+    if (!running && !d.prerendering && d.readyState[7]) {
       running = 1;
-      left_out = 'dnt' in options && (n.doNotTrack == 1 || n.globalPrivacyControl);
-      try {
-        var store = localStorage, flag = location.hash.split('#headcount=')[1];
-        if (flag) store.headcount = flag;
-        left_out = left_out || store.headcount == 'off';
-        if (options.identity == 'browser' && !left_out)
-          id = '&i=' + (store.headcount_id = store.headcount_id || (Math.random() + '').slice(2));
-      } catch (e) {}
-      ['pushState', 'replaceState'].map(function (name) {
-        var was = h[name];
-        h[name] = function () {
-          was.apply(h, arguments);
-          view();
+      ['pushState', 'replaceState'].map(function (name, replaces) {
+        var was = history[name];
+        history[name] = function () {
+          was.apply(this, arguments);
+          view(0, replaces);
         };
       });
       addEventListener('popstate', function () {
         view();
       });
-      addEventListener('visibilitychange', ping, true);
+      addEventListener('visibilitychange', ping, 1);
       addEventListener('pageshow', function (e) {
         if (e.persisted) send('view');
       });
@@ -130,8 +136,8 @@
     }
   }
 
-  if (!(window.headcount || 0).start) {
-    window.headcount = { start: start, view: view };
+  if (!(window.headcount || d).start) {
+    headcount = { start: start, view: view };
     if (!('wait' in options)) start();
   }
-})(document, navigator, history);
+})(document, navigator);

@@ -9,7 +9,7 @@ use super::escape::{push_grouped, push_json, push_number};
 use super::grouping::Grouping;
 use super::line::value;
 use super::view::{Row, View};
-use crate::words::{Figure, Numbers, PageNumbers, Tally};
+use crate::words::{Numbers, PageNumbers, Tally};
 
 pub(super) static FORMAT: Format = Format {
     extension: "json",
@@ -49,7 +49,6 @@ pub struct Rendered {
     numbers: Vec<u8>,
     text: Vec<u8>,
     grouping: Grouping,
-    total: Figure,
 }
 
 fn render(numbers: &Numbers, view: &View) -> Vec<u8> {
@@ -67,7 +66,6 @@ impl Rendered {
             numbers: Vec::with_capacity(REPLY_BYTES),
             text: Vec::with_capacity(REPLY_BYTES),
             grouping: view.grouping,
-            total: view.total,
         };
         push_numbers(&mut rendered.numbers, numbers);
         push_text(&mut rendered.text, numbers, view);
@@ -104,7 +102,7 @@ impl Rendered {
         out.extend_from_slice(&self.text);
         if let Some(page) = page {
             out.extend_from_slice(b",\"page\":\"");
-            push_grouped(out, self.total.of(Tally { views: page.views, visits: page.visits }), self.grouping);
+            push_grouped(out, page.views, self.grouping);
             out.push(b'"');
         }
         out.push(b'}');
@@ -191,7 +189,7 @@ mod tests {
     use super::super::grouping::Grouping;
     use super::super::tests::{numbers, numbers_with_page, view};
     use super::*;
-    use crate::words::PagePath;
+    use crate::words::{Figure, PagePath};
 
     fn parsed(bytes: &[u8]) -> Value {
         serde_json::from_slice(bytes).expect("is JSON")
@@ -214,7 +212,7 @@ mod tests {
         assert_eq!(json["peak_online"], json!({"count": 1_204, "at": "2026-10-01T09:12:00+07:00"}));
         assert_eq!(json["page"], json!({"path": "/tin-tuc", "views": 33, "visits": 21, "online": 4}));
         assert_eq!(json["text"]["total"], "1,333,796");
-        assert_eq!(json["text"]["page"], "21");
+        assert_eq!(json["text"]["page"], "33", "its views, while the total is visits");
         assert!(json.get("counted").is_none());
     }
 

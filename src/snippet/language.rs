@@ -162,6 +162,7 @@ impl Language {
     pub(super) fn unit(&self, row: Row, figure: Figure) -> &'static str {
         match row {
             Row::Online | Row::PeakOnline => self.people_unit,
+            Row::Page => self.views.unit,
             _ => self.figure(figure).unit,
         }
     }

@@ -3,7 +3,7 @@
 use super::escape::push_grouped;
 use super::language::Language;
 use super::view::{Row, View};
-use crate::words::{Numbers, Tally};
+use crate::words::Numbers;
 
 /// One row that is shown.
 pub(super) struct Line {
@@ -33,15 +33,14 @@ pub(super) fn lines(numbers: &Numbers, view: &View) -> Vec<Line> {
     view.rows.iter().copied().filter_map(line).collect()
 }
 
-/// The number of a row, in the figure that the site calls its total; `None` for a page not named.
+/// The number of a row, in the figure that the site calls its total; a page's are views. `None` for a page
+/// that was not named.
 pub(super) fn value(row: Row, numbers: &Numbers, view: &View) -> Option<u64> {
     let tally = match row {
         Row::Online => return Some(u64::from(numbers.online)),
         Row::PeakOnline => return Some(numbers.peak_online.as_ref().map_or(0, |peak| u64::from(peak.count))),
-        Row::Page => {
-            let page = numbers.page.as_ref()?;
-            Tally { views: page.views, visits: page.visits }
-        }
+        // Its visits are those that began there: none for many a page that is read.
+        Row::Page => return numbers.page.as_ref().map(|page| page.views),
         Row::Total => numbers.total,
         Row::Today => numbers.today,
         Row::Yesterday => numbers.yesterday,

@@ -40,7 +40,7 @@ pub enum Row {
     Last24Hours,
     /// The highest online number so far.
     PeakOnline,
-    /// The page that was named.
+    /// The views of the page that was named.
     Page,
 }
 
@@ -135,7 +135,7 @@ pub struct View {
     pub language: &'static Language,
     /// How digits are grouped.
     pub grouping: Grouping,
-    /// What the rows count.
+    /// What the rows count, all but the page's.
     pub total: Figure,
     /// How they are laid out.
     pub theme: Theme,

@@ -31,6 +31,7 @@ pub use hit::protocols;
 pub use listen::{Keeping, Listeners, serve};
 pub use passed::{PASSED_MAX, Passed, PassedError};
 pub use proxied::Announcers;
+pub use show::fetched;
 pub use socket::{Address, BindError, Listener, SocketFile, bind, bind_shared, bind_unix};
 pub use worker::{Committer, Worker, cuts};
 

@@ -87,7 +87,7 @@ impl Refusal {
         move |error| Refusal::View { what, error }
     }
 
-    fn status(&self) -> StatusCode {
+    pub(super) fn status(&self) -> StatusCode {
         match self {
             Refusal::Malformed(_) | Refusal::View { .. } | Refusal::Body | Refusal::Query(_) => {
                 StatusCode::BAD_REQUEST

@@ -78,10 +78,8 @@ fn target<'a>(rooms: &Rooms, path: &'a str) -> Option<Target<'a>> {
         return Some(Target::Beacon(protocol));
     }
     // What is served here is left out of a server's log by `import::Own`.
-    for (directory, shelf) in [("/snippet/", Shelf::Snippets), ("/badge/", Shelf::Badges)] {
-        if let Some(file) = path.strip_prefix(directory) {
-            return file.rsplit_once('.').map(|(site, extension)| Target::Shown(shelf, site, extension));
-        }
+    if let Some((shelf, site, extension)) = Shelf::of(path) {
+        return Some(Target::Shown(shelf, site, extension));
     }
     if let Some(site) = path.strip_prefix("/live/") {
         return Some(Target::Live(site));

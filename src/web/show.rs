@@ -20,7 +20,7 @@ use super::worker::Worker;
 use super::{Rooms, hit};
 use crate::beacon::{PageUrl, embedded};
 use crate::page::{self, Reachability, Welcome};
-use crate::sites::{Identity, Placed, Site, SiteNumber};
+use crate::sites::{Identity, Placed, Site, SiteNumber, Sites};
 use crate::snippet::{self, Badge, Format, Row, View};
 use crate::visitor::Peer;
 use crate::words::{Numbers, PagePath};
@@ -87,10 +87,7 @@ pub(super) async fn shown(
     peer: &Peer,
 ) -> Result<Reply, Refusal> {
     let placed = rooms.sites().find(site).cloned().ok_or(Refusal::UnknownSite)?;
-    let pairs = pairs(query)?;
-    let asked: Vec<_> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let way = Way::parse(shelf, extension, &asked, &placed.site, hit::accept_language(headers))?;
-    let counts = way.counts() && asked.iter().any(|(name, _)| *name == "hit");
+    let (way, counts) = Way::asked((shelf, extension), query, &placed.site, headers)?;
     if counts {
         let beacon =
             embedded(site, query, headers).inspect_err(|error| rooms.metrics.malformed(error.field()))?;
@@ -116,7 +113,48 @@ pub(super) async fn shown(
     Ok(way.reply(rendered.body, Some(&rendered.etag)))
 }
 
+/// What fetching `path` would do, for who asks without a daemon: the site, and whether a view of it is counted;
+/// or with which status and words it would be refused. `None` for what is neither a snippet nor a badge.
+#[must_use]
+pub fn fetched<'p>(
+    sites: &Sites,
+    path: &'p str,
+    query: &str,
+    headers: &HeaderMap,
+) -> Option<Result<(&'p str, bool), String>> {
+    let (shelf, site, extension) = Shelf::of(path)?;
+    let counts = || {
+        let placed = sites.find(site).ok_or(Refusal::UnknownSite)?;
+        let (way, counts) = Way::asked((shelf, extension), query, &placed.site, headers)?;
+        page_of(placed, way.view()).map(|_| (site, counts))
+    };
+    Some(counts().map_err(|refusal| format!("{}: {refusal}", refusal.status().as_u16())))
+}
+
+impl Shelf {
+    /// The shelf that a path names, and the site and the ending of what lies there.
+    pub(super) fn of(path: &str) -> Option<(Shelf, &str, &str)> {
+        let snippet = path.strip_prefix("/snippet/").map(|file| (Shelf::Snippets, file));
+        let (shelf, file) = snippet.or_else(|| Some((Shelf::Badges, path.strip_prefix("/badge/")?)))?;
+        file.rsplit_once('.').map(|(site, extension)| (shelf, site, extension))
+    }
+}
+
 impl Way {
+    /// The way that a query asks for, and whether it counts a view.
+    fn asked(
+        (shelf, extension): (Shelf, &str),
+        query: &str,
+        site: &Site,
+        headers: &HeaderMap,
+    ) -> Result<(Way, bool), Refusal> {
+        let pairs = pairs(query)?;
+        let asked: Vec<_> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let way = Way::parse(shelf, extension, &asked, site, hit::accept_language(headers))?;
+        let counts = way.counts() && asked.iter().any(|(name, _)| *name == "hit");
+        Ok((way, counts))
+    }
+
     fn parse(
         shelf: Shelf,
         extension: &str,

@@ -110,6 +110,24 @@ fn every_way_to_show_the_numbers_is_legible_in_light_and_dark() {
 }
 
 #[test]
+fn a_table_shrinks_to_a_narrow_column_and_keeps_its_numbers_in_sight() {
+    let Some(browser) = Browser::open() else { return };
+    let daemon = Daemon::start(VKS);
+    daemon.print("adjust", &["vks", "visits", "+1333796", "--reason", "the old counter"]);
+    let site = Site::start(daemon.public());
+    for (language, direction) in [("vi", "ltr"), ("ar", "rtl")] {
+        let table = daemon.get(&format!("/snippet/vks.html?style=table&lang={language}"), &[]);
+        let table = String::from_utf8(table.body).unwrap();
+        let css = format!("<link rel=\"stylesheet\" href=\"{}/snippet.css\">", base(&daemon));
+        let column = "width:220px;font:16px sans-serif";
+        site.put("/narrow", &format!("{css}<div dir=\"{direction}\" style=\"{column}\">{table}</div>"));
+        browser.visit(&site.at("/narrow"));
+        let width = browser.run("return document.querySelector('table').getBoundingClientRect().width");
+        assert!(width.as_f64().unwrap() <= 220.0, "{language}: {width}");
+    }
+}
+
+#[test]
 fn digit_wheels_are_beautiful_in_light_and_dark_narrow_and_wide() {
     let Some(browser) = Browser::open() else { return };
     let daemon = busy();

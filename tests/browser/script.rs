@@ -65,6 +65,26 @@ fn single_page_navigation_is_a_second_view_and_no_second_visit() {
 }
 
 #[test]
+fn a_page_that_cleans_up_its_query_is_still_the_same_page() {
+    let Some((browser, daemon, site)) = scene(VKS, "") else { return };
+    browser.visit(&site.at("/?fbclid=x"));
+    browser.wait_for_text(BLOCK, &reads(1, 1));
+    browser.run("history.replaceState(0, '', '/')");
+    // A fragment of the cleaned address is not another page either.
+    browser.run("location.hash = 'top'; history.replaceState(0, '', '/?sort=name')");
+    // A path of its own is, and so is a query that somebody goes to.
+    browser.run("history.replaceState(0, '', '/tin-tuc')");
+    wait_for(|| (total(&daemon).0 >= 2).then_some(()));
+    assert_eq!(total(&daemon), (2, 1));
+    browser.run("history.pushState(0, '', '/tin-tuc?trang=2'); history.pushState(0, '', '/tin-tuc?trang=2')");
+    wait_for(|| (total(&daemon).0 >= 3).then_some(()));
+    browser.run("history.pushState(0, '', '/last')");
+    wait_for(|| (total(&daemon).0 >= 4).then_some(()));
+    assert_eq!(total(&daemon), (4, 1));
+    assert_eq!(numbers(&daemon, "/")["page"]["views"], json!(1));
+}
+
+#[test]
 fn a_daemon_that_is_down_leaves_the_block_hidden() {
     let Some((browser, mut daemon, site)) = scene(VKS, "") else { return };
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -99,6 +119,24 @@ fn an_owner_leaves_the_own_browser_out_and_takes_it_back() {
     assert_eq!(total(&daemon), (0, 0));
     browser.visit(&site.at("/?back#headcount=on"));
     browser.wait_for_text(BLOCK, &reads(1, 1));
+}
+
+#[test]
+fn an_owner_may_leave_on_a_page_that_is_open_already() {
+    let Some((browser, daemon, site)) = scene(VKS, "") else { return };
+    browser.visit(&site.at("/"));
+    browser.wait_for_text(BLOCK, &reads(1, 1));
+    // The browser goes to a fragment: the page is not loaded anew.
+    browser.run("window.kept = 1");
+    browser.visit(&site.at("/#headcount=off"));
+    assert_eq!(browser.run("return [window.kept, localStorage.headcount]"), json!([1, "off"]));
+    browser.run("history.pushState(0, '', '/next')");
+    browser.visit(&site.at("/?anew"));
+    browser.wait_for_text(BLOCK, &reads(1, 1));
+    assert_eq!(total(&daemon), (1, 1));
+    browser.visit(&site.at("/?anew#headcount=on"));
+    browser.run("history.pushState(0, '', '/next')");
+    wait_for(|| (total(&daemon) == (2, 1)).then_some(()));
 }
 
 #[test]

@@ -178,7 +178,7 @@ mod tests {
         };
         assert_eq!(shown(&[]), "Số lượt truy cập | 1,333,796");
         assert_eq!(shown(&[("show", "online"), ("lang", "en")]), "People online | 912");
-        assert_eq!(shown(&[("page", "/tin-tuc")]), "Trang này | 21");
+        assert_eq!(shown(&[("page", "/tin-tuc")]), "Trang này | 33");
         assert_eq!(shown(&[("label", "visits"), ("show", "today")]), "visits | 1,804");
         assert_eq!(shown(&[("label", "")]), " | 1,333,796");
         assert_eq!(badge(&[("show", "page")]).message(&numbers()), "–");
