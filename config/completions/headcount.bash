@@ -339,7 +339,7 @@ _headcount() {
             return 0
             ;;
         headcount__subcmd__demo)
-            opts="-h -V --seed --people --state-directory --any-ports --help --version"
+            opts="-h -V --seed --people --state-directory --running --config --any-ports --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -354,6 +354,10 @@ _headcount() {
                     return 0
                     ;;
                 --state-directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

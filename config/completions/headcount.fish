@@ -186,6 +186,8 @@ complete -c headcount -n "__fish_headcount_using_subcommand report" -s V -l vers
 complete -c headcount -n "__fish_headcount_using_subcommand demo" -l seed -d 'The same number makes the same people' -r
 complete -c headcount -n "__fish_headcount_using_subcommand demo" -l people -d 'About how many of them come in a day' -r
 complete -c headcount -n "__fish_headcount_using_subcommand demo" -l state-directory -d 'Where to keep it, a directory that is empty or does not exist. Without it nothing is kept' -r -F
+complete -c headcount -n "__fish_headcount_using_subcommand demo" -l config -d 'The configuration of the daemon that runs' -r -F
+complete -c headcount -n "__fish_headcount_using_subcommand demo" -l running -d 'Start no daemon: fill the one that runs, if it has counted nothing yet. --state-directory is its own then'
 complete -c headcount -n "__fish_headcount_using_subcommand demo" -l any-ports -d 'Take any free ports, not the usual ones'
 complete -c headcount -n "__fish_headcount_using_subcommand demo" -s h -l help -d 'Print help'
 complete -c headcount -n "__fish_headcount_using_subcommand demo" -s V -l version -d 'Print version'
