@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::support::client::Dice;
-use crate::support::fleet::{Fleet, Load, PATIENT, count, until};
+use crate::support::fleet::{Fleet, Load, PATIENT, count, until, with_logs};
 use crate::support::redis::{Store, is_installed};
 use crate::support::{Daemon, PATIENCE};
 
@@ -61,8 +61,9 @@ fn contract(store: &Store, test: &str) {
     adjustments_show_everywhere(&mut load, &fleet);
     nodes_end_and_come_back(&mut load, &mut fleet);
     the_highest_number_online_is_everywhere(&fleet);
-    assert_eq!(fleet.sum("headcount_fleet_visits_alone_total"), 0);
-    assert_eq!(fleet.sum("headcount_fleet_losses_total"), 0);
+    for never in ["headcount_fleet_visits_alone_total", "headcount_fleet_losses_total"] {
+        assert_eq!(fleet.sum(never), 0, "{}", with_logs(&fleet, never));
+    }
     assert_eq!(count(&fleet.nodes[0], "headcount_fleet_nodes_alive"), 3);
     hours::contract(store, dice.below(u64::MAX));
 }

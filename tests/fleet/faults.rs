@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::support::client::logged;
 use crate::support::cut::Network;
-use crate::support::fleet::{Fleet, HASTY, Load, configuration, count, ready, until};
+use crate::support::fleet::{Fleet, HASTY, Load, configuration, count, ready, until, with_logs};
 use crate::support::redis::{Server, Store};
 use crate::support::{Daemon, wait_for};
 
@@ -215,7 +215,8 @@ fn scripts_that_are_forgotten_are_sent_again() {
             0
         );
     }
-    assert_eq!(scene.fleet.sum("headcount_fleet_visits_alone_total"), 0);
+    let alone = "headcount_fleet_visits_alone_total";
+    assert_eq!(scene.fleet.sum(alone), 0, "{}", with_logs(&scene.fleet, alone));
 }
 
 #[test]

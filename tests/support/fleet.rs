@@ -388,7 +388,7 @@ fn num(count: u64) -> f64 {
     f64::from(u32::try_from(count).unwrap())
 }
 
-fn with_logs(fleet: &Fleet, amiss: &str) -> String {
+pub fn with_logs(fleet: &Fleet, amiss: &str) -> String {
     let running = fleet.nodes.iter().enumerate().filter(|(_, node)| node.is_running());
     let logs: Vec<String> = running.map(|(n, node)| format!("node {n}:\n{}", node.log())).collect();
     format!("{amiss}\n{}", logs.join("\n"))
