@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use crate::support::client::logged;
 use crate::support::cut::Network;
-use crate::support::fleet::{Fleet, HASTY, Load, configuration, count, ready, until, with_logs};
+use crate::support::fleet::{
+    Fleet, HASTY, Load, PATIENT, Told, configuration, count, ready, until, with_logs,
+};
 use crate::support::redis::{Server, Store};
 use crate::support::{Daemon, wait_for};
 
@@ -20,7 +22,11 @@ struct Scene {
 
 impl Scene {
     fn begin(store: Store) -> Scene {
-        let fleet = Fleet::start(&store.address, 3, &HASTY);
+        Scene::told(store, &HASTY)
+    }
+
+    fn told(store: Store, told: &Told<'_>) -> Scene {
+        let fleet = Fleet::start(&store.address, 3, told);
         let mut load = Load::new(1, 200);
         load.wander(&fleet, 120);
         load.settled(&fleet);
@@ -204,7 +210,8 @@ fn a_store_that_is_emptied_is_sent_everything() {
 
 #[test]
 fn scripts_that_are_forgotten_are_sent_again() {
-    let mut scene = Scene::single();
+    // Nobody may decide alone here, however slow this machine is at the moment.
+    let mut scene = Scene::told(Store::single("redis"), &PATIENT);
     for _ in 0..3 {
         scene.server().tell(&["SCRIPT", "FLUSH"]);
         assert_eq!(
