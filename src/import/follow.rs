@@ -268,14 +268,7 @@ impl Follow<'_> {
             if is_known {
                 counter.forget_unsettled();
             }
-            let done =
-                Log::open(&log.path, true).and_then(|log| counter.count_log(log, desk, &mut |_, _| {}));
-            match done {
-                Err(ImportError::Desk(error)) => return Err(error.into()),
-                // A shorter copy has nothing that we want.
-                Ok(()) | Err(ImportError::Shorter { .. }) => {}
-                Err(error) => self.warn(counter, &error.to_string()),
-            }
+            self.count_beside(counter, desk, &log.path)?;
         }
         Ok(())
     }
@@ -297,13 +290,23 @@ impl Follow<'_> {
             if desk.begin(&counter.site().id.clone(), &log.head)?.log.position == 0 {
                 continue;
             }
-            let done =
-                Log::open(&log.path, true).and_then(|log| counter.count_log(log, desk, &mut |_, _| {}));
-            match done {
-                Err(ImportError::Desk(error)) => return Err(error.into()),
-                Ok(()) | Err(ImportError::Shorter { .. }) => {}
-                Err(error) => self.warn(counter, &error.to_string()),
-            }
+            self.count_beside(counter, desk, &log.path)?;
+        }
+        Ok(())
+    }
+
+    /// Counts a log that is no longer written. One that cannot be read is told of, and left.
+    fn count_beside(
+        &mut self,
+        counter: &mut Counter<'_>,
+        desk: &mut dyn Desk,
+        path: &Path,
+    ) -> Result<(), ImportError> {
+        match Log::open(path, true).and_then(|log| counter.count_log(log, desk, &mut |_, _| {})) {
+            Err(ImportError::Desk(error)) => return Err(error.into()),
+            // A shorter copy has nothing that we want.
+            Ok(()) | Err(ImportError::Shorter { .. }) => {}
+            Err(error) => self.warn(counter, &error.to_string()),
         }
         Ok(())
     }
