@@ -22,7 +22,7 @@ const REQUEST_SECONDS: [f64; 15] =
 const FOLD_SECONDS: [f64; 10] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 10.0];
 
 /// How many kinds of beacons there are.
-const KINDS: usize = Kind::ALL.len();
+pub const KINDS: usize = Kind::ALL.len();
 
 /// Everything that is counted about the process.
 pub struct Metrics {
@@ -172,9 +172,9 @@ impl Metrics {
         }
     }
 
-    /// A beacon was written and taken.
-    pub fn counted(&self, kind: Kind) {
-        self.beacons.counted[kind.index()].inc();
+    /// Beacons were written, so many of each kind in the order of [`Kind::ALL`].
+    pub fn counted(&self, beacons: [u64; KINDS]) {
+        add(&self.beacons.counted, beacons);
     }
 
     /// Beacons of a kind that were written and taken since the start.
@@ -183,9 +183,9 @@ impl Metrics {
         self.beacons.counted[kind.index()].get()
     }
 
-    /// A beacon could not be written.
-    pub fn failed(&self, kind: Kind) {
-        self.beacons.failed[kind.index()].inc();
+    /// Beacons could not be written, so many of each kind in the order of [`Kind::ALL`].
+    pub fn failed(&self, beacons: [u64; KINDS]) {
+        add(&self.beacons.failed, beacons);
     }
 
     /// A beacon was not counted, for the reason at this place in the list of reasons.
@@ -305,6 +305,14 @@ fn moment(registry: &Registry, name: &str, help: &str) -> Gauge {
 
 fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
     register(registry, IntCounterVec::new(Opts::new(format!("{PREFIX}{name}"), help), labels))
+}
+
+fn add(counters: &[IntCounter; KINDS], beacons: [u64; KINDS]) {
+    counters
+        .iter()
+        .zip(beacons)
+        .filter(|(_, count)| *count > 0)
+        .for_each(|(counter, count)| counter.inc_by(count));
 }
 
 fn request_seconds(registry: &Registry) -> HistogramVec {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::client::logged;
+use crate::support::client::{logged, sums};
 use crate::support::secure::{Secure, certificate, client};
 use crate::support::{Daemon, FIREFOX, PATIENCE, Reply, exchange, wait_for};
 
@@ -333,9 +333,16 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 
 /// The head of `GET /hit` by the static table alone (RFC 7541, appendix A).
 fn head(stream: u32) -> Vec<u8> {
-    let path = b"/hit?s=demo&u=/";
-    let length = u8::try_from(path.len()).unwrap();
-    let block = [&[0x82, 0x87, 0x41, 1, b'a', 0x04, length], path.as_slice()].concat();
+    let text = |text: &'static str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+    let block = [
+        [0x82, 0x87, 0x41].as_slice(),
+        &text("a"),
+        &[0x04],
+        &text("/hit?s=demo&u=/"),
+        &[0x7a],
+        &text(FIREFOX),
+    ]
+    .concat();
     frame(1, 0x5, stream, &block)
 }
 
@@ -355,9 +362,26 @@ fn requests_that_are_taken_back_at_once_cut_the_connection_and_nobody_else() {
     // What it says last (GOAWAY) may be lost with the connection, since it does not read what still comes.
     while !wire.read().is_empty() {}
     assert!(began.elapsed() < PATIENCE, "it was cut");
-    let parsed = daemon.count("headcount_beacons_parsed_total{kind=\"view\"}");
-    assert!(parsed < 200, "{parsed} of 2000 were looked at");
+    let views = sums(&daemon, "view");
+    assert!(views.parsed < 200, "{} of 2000 were looked at", views.parsed);
+    assert_eq!(daemon.numbers("demo")["total"]["views"], views.counted);
     assert_eq!(daemon.get("/hit?s=demo&u=/a", &[]).json()["counted"], true);
+}
+
+#[test]
+fn a_request_that_is_taken_back_after_it_was_understood_has_an_outcome() {
+    let daemon = start("workers = 1");
+    let mut wire = Secure::open(tls(&daemon), "counter.test", &client(&["h2"])).unwrap();
+    let mut bytes = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), frame(4, 0, 0, &[])].concat();
+    for n in 0..5 {
+        bytes.extend(head(2 * n + 1));
+        bytes.extend(frame(3, 0, 2 * n + 1, &8_u32.to_be_bytes()));
+    }
+    bytes.extend(head(11));
+    wire.send(&bytes).unwrap();
+    wait_for(|| (daemon.numbers("demo")["total"]["views"].as_u64()? > 0).then_some(()));
+    let views = sums(&daemon, "view");
+    assert_eq!(daemon.numbers("demo")["total"]["views"], views.counted, "{views:?}");
 }
 
 #[test]

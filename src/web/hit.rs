@@ -88,12 +88,7 @@ async fn deal(
                 let details = visitor::details(beacon, &tags, &placed.site, who.visitor.traits);
                 worker.commit(&Touch { details, ..touch(beacon, &placed.site, &who, page, now) })
             };
-            let Some(written) = committed.await else {
-                rooms.metrics.failed(beacon.kind);
-                return Err(Refusal::Unwritten);
-            };
-            rooms.metrics.counted(beacon.kind);
-            Ok(written)
+            Ok(committed.await.ok_or(Refusal::Unwritten)?)
         }
     };
     Ok(Dealt { placed, page, outcome })

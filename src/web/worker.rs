@@ -3,8 +3,8 @@
 //! Handlers of one loop turn put their records side by side and wait. The worker's committer comes
 //! last in the turn: it writes all of them with one `write`, lets the counts take them in their
 //! order, publishes how far the stream reaches, and wakes the handlers. A new peak is written in the
-//! same turn, once it is known. A handler only waits for its
-//! reply, so a client that hangs up changes nothing.
+//! same turn, once it is known. A handler only waits for its reply, so a client that hangs up changes
+//! nothing, not even how the beacon's outcome is counted: the turn does that too.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use crate::count::Counts;
 use crate::fold::Cut;
 use crate::journal::{WriteError, Writer, decode_own, encode};
-use crate::metrics::Metrics;
+use crate::metrics::{KINDS, Metrics};
 use crate::salt::random;
 use crate::sites::{SiteNumber, Sites};
 use crate::snippet::{Language, Rendered};
@@ -43,6 +43,8 @@ pub struct Worker {
 struct Gather {
     records: Vec<u8>,
     count: u64,
+    /// How many of them are beacons, of each kind.
+    beacons: [u64; KINDS],
     newest: UnixMillis,
     turn: Arc<Turn>,
 }
@@ -78,7 +80,13 @@ pub struct Written {
 
 impl Default for Worker {
     fn default() -> Worker {
-        let gather = Gather { records: Vec::new(), count: 0, newest: UnixMillis(0), turn: Arc::default() };
+        let gather = Gather {
+            records: Vec::new(),
+            count: 0,
+            beacons: [0; KINDS],
+            newest: UnixMillis(0),
+            turn: Arc::default(),
+        };
         Worker {
             gather: Mutex::new(gather),
             due: Notify::new(),
@@ -100,6 +108,9 @@ impl Worker {
         let first = gather.records.is_empty();
         encode(record, &mut gather.records);
         gather.count += 1;
+        if let Record::Touch(touch) = record {
+            gather.beacons[touch.kind.index()] += 1;
+        }
         gather.newest = gather.newest.max(at);
         if first || gather.records.len() > TURN_BYTES_MAX {
             self.due.notify_one();
@@ -147,6 +158,7 @@ impl Worker {
         }
         let records = std::mem::replace(&mut gather.records, spare);
         let (count, newest) = (std::mem::take(&mut gather.count), gather.newest);
+        let beacons = std::mem::take(&mut gather.beacons);
         let turn = std::mem::take(&mut gather.turn);
         drop(gather);
         counts.sweep(now);
@@ -155,11 +167,13 @@ impl Worker {
             Ok(()) => {
                 metrics.journal_writes.inc();
                 metrics.journal_records.inc_by(count);
+                metrics.counted(beacons);
                 self.take(&records, newest, committer, counts);
                 self.write_peaks(committer, counts, metrics, now);
             }
             Err(error) => {
                 metrics.journal_write_errors.inc();
+                metrics.failed(beacons);
                 committer.complain(error, count, now);
             }
         }
