@@ -472,7 +472,6 @@ async fn stop_at_once(mut terminate: Signal, mut interrupt: Signal) {
     std::process::exit(1);
 }
 
-/// After a stop in order the store has everything; after a crash the journal has the rest.
 /// Makes the rooms, puts the sites in service and brings presence back.
 fn open_rooms(
     config: &Config,

@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::fold::Folded;
 use crate::journal::Found;
 
-/// What was added up before anything is served.
+/// What was added up before anything is served: nothing after a stop in order, else what the store lacks.
 pub(super) fn left_over(folded: &Folded) {
     if folded.lost > 0 {
         let streams = folded.lost;
