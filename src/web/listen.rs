@@ -9,6 +9,8 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
@@ -295,8 +297,9 @@ impl Talk {
 pub(super) async fn connection<S: Stream>(talk: &Talk, stream: S, watcher: Watcher) {
     let Inside { rooms, worker, measured } = &*talk.inside;
     let pulse = &talk.pulse;
-    let service = service_fn(|request| async {
-        let reply = route::answer(rooms, worker, measured, request, talk.ends()).await;
+    let service = service_fn(|request: Request<Incoming>| async {
+        let (head, mut body) = request.into_parts();
+        let reply = route::answer(rooms, worker, measured, (&head, &mut body), talk.ends()).await;
         pulse.beat();
         Ok::<_, Infallible>(reply)
     });

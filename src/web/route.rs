@@ -2,7 +2,8 @@
 
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Incoming};
-use hyper::{Method, Request, Response};
+use hyper::http::request::Parts;
+use hyper::{Method, Response};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -90,16 +91,15 @@ fn target<'a>(rooms: &Rooms, path: &'a str) -> Option<Target<'a>> {
     page::asset(path).map(Target::Asset)
 }
 
-/// Answers a request, whatever it is.
+/// Answers a request, whatever it is. A body that nobody wants stays with the caller.
 pub(super) async fn answer(
     rooms: &Arc<Rooms>,
     worker: &Worker,
     measured: &Measured,
-    request: Request<Incoming>,
+    (head, body): (&Parts, &mut Incoming),
     ends: Ends<'_>,
 ) -> Response<Answer> {
     let began = Instant::now();
-    let (head, body) = request.into_parts();
     let target = target(rooms, head.uri.path());
     let measured = measured.of(target.as_ref());
     let peer = Peer { address: ends.peer };
@@ -142,7 +142,7 @@ pub(super) async fn answer(
 }
 
 /// The method and the whole body of a beacon; a body that is too long is refused before it is read.
-async fn beacon_method(method: &Method, body: Incoming) -> Result<(beacon::Method, Bytes), Refusal> {
+async fn beacon_method(method: &Method, body: &mut Incoming) -> Result<(beacon::Method, Bytes), Refusal> {
     match *method {
         Method::GET => Ok((beacon::Method::Get, Bytes::new())),
         Method::POST => {
@@ -156,7 +156,7 @@ async fn beacon_method(method: &Method, body: Incoming) -> Result<(beacon::Metho
 }
 
 /// The whole body. Nearly every one comes in one piece, which is taken as it is.
-async fn whole(mut body: Incoming) -> Result<Bytes, Refusal> {
+async fn whole(body: &mut Incoming) -> Result<Bytes, Refusal> {
     let mut whole = Bytes::new();
     while let Some(frame) = body.frame().await {
         let Ok(piece) = frame.map_err(|_| Refusal::Body)?.into_data() else { continue };

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use hyper::body::Incoming;
+use http_body_util::BodyExt;
+use hyper::body::{Bytes, Incoming};
 use hyper::header::{HOST, HeaderValue};
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -29,7 +30,7 @@ use super::listen::{Inside, LAST_REQUESTS, Talk, alarmed, connection};
 use super::live::Body;
 use super::socket::Raw;
 use super::strangers::Strange;
-use super::wire::{Pulse, Wire};
+use super::wire::{Pulse, UNWANTED_BYTES_MAX, Wire};
 use super::{Rooms, proxied, reply, route};
 use crate::visitor::PeerAddress;
 
@@ -171,12 +172,30 @@ async fn second(talk: Talk, stream: TlsStream<TcpStream>, watcher: Watcher) {
 /// One request. A body that does not come does not keep its place.
 async fn answer(talk: Arc<Talk>, mut request: Request<Incoming>) -> io::Result<Response<Body>> {
     name_host(&mut request);
+    let (head, mut body) = request.into_parts();
     let inside = &talk.inside;
-    let answered = route::answer(&inside.rooms, &inside.worker, &inside.measured, request, talk.ends());
+    let answered = async {
+        let request = (&head, &mut body);
+        let reply =
+            route::answer(&inside.rooms, &inside.worker, &inside.measured, request, talk.ends()).await;
+        hear_out(&mut body).await;
+        reply
+    };
     let patience = Duration::from_millis(inside.rooms.options.idle_timeout_ms);
     let reply = timeout(patience, answered).await.map_err(|_| io::ErrorKind::TimedOut)?;
     talk.pulse.beat();
     Ok(reply)
+}
+
+/// Reads and drops a body that nobody wanted, within bounds: a stream that is answered before it came is reset, and
+/// some clients lose the answer with it.
+async fn hear_out(body: &mut Incoming) {
+    let mut read = 0;
+    while read < UNWANTED_BYTES_MAX
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        read += frame.data_ref().map_or(0, Bytes::len);
+    }
 }
 
 /// HTTP/2 names the host in its own way (`:authority`, RFC 9113, section 8.3.1); the rooms know one.

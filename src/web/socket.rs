@@ -148,16 +148,17 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
 }
 
 /// As many listeners on one address as there are workers: the system spreads connections over them.
-/// The address is taken alone first, so that a port in use is an error.
+/// The first takes the address alone, so that a port in use is an error, and lets the others in after that.
 ///
 /// # Errors
 /// When the address cannot be had.
 pub fn bind_shared(address: SocketAddr, workers: usize) -> Result<Vec<TcpListener>, BindError> {
     let refused = |source| BindError { address: Address::Tcp(address), source };
-    let alone = bind(address)?;
-    let address = alone.local_addr().map_err(refused)?;
-    drop(alone);
-    (0..workers).map(|_| listener(address, true)).collect()
+    let first = bind(address)?;
+    let address = first.local_addr().map_err(refused)?;
+    SockRef::from(&first).set_reuse_port(true).map_err(refused)?;
+    let others = (1..workers).map(|_| listener(address, true));
+    std::iter::once(Ok(first)).chain(others).collect()
 }
 
 fn listener(address: SocketAddr, shared: bool) -> Result<TcpListener, BindError> {

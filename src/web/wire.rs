@@ -27,8 +27,8 @@ use super::{Rooms, proxied};
 /// stopped reading. Four heartbeats.
 const STALLED: Duration = Duration::from_mins(1);
 
-/// What is read of a body that nobody wants before the socket closes: as large a form as is sent by mistake.
-const UNWANTED_BYTES_MAX: usize = 1 << 20;
+/// What is read of a body that nobody wants before the socket or its stream closes: as large a form as is sent by mistake.
+pub(super) const UNWANTED_BYTES_MAX: usize = 1 << 20;
 
 /// The first bytes of a connection are looked at: nearly every request is shorter than this.
 const FIRST_BYTES_MAX: usize = 2 << 10;
