@@ -174,15 +174,12 @@ async fn answer(talk: Arc<Talk>, mut request: Request<Incoming>) -> io::Result<R
     name_host(&mut request);
     let (head, mut body) = request.into_parts();
     let inside = &talk.inside;
-    let answered = async {
-        let request = (&head, &mut body);
-        let reply =
-            route::answer(&inside.rooms, &inside.worker, &inside.measured, request, talk.ends()).await;
-        hear_out(&mut body).await;
-        reply
-    };
+    let parts = (&head, &mut body);
+    let answered = route::answer(&inside.rooms, &inside.worker, &inside.measured, parts, talk.ends());
     let patience = Duration::from_millis(inside.rooms.options.idle_timeout_ms);
     let reply = timeout(patience, answered).await.map_err(|_| io::ErrorKind::TimedOut)?;
+    // Who does not send the rest gets the answer now.
+    timeout(patience, hear_out(&mut body)).await.ok();
     talk.pulse.beat();
     Ok(reply)
 }
