@@ -5,7 +5,6 @@
 //! be missing from them.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -14,7 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::client::{Wire, browser, counted};
-use crate::support::{Daemon, wait_for};
+use crate::support::{Daemon, free_port, wait_for};
 
 /// A password that needs quoting nowhere.
 const PASSWORD: &str = "s3cret-of-the-fleet";
@@ -29,7 +28,7 @@ struct Redis {
 impl Redis {
     fn start(arguments: &[&str]) -> Redis {
         let directory = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let mut command = Command::new("redis-server");
         if !arguments.contains(&"--port") {
             command.args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
@@ -204,9 +203,9 @@ fn what_is_wrong_with_a_shared_store_is_said_in_words() {
         assert!(!text.contains(PASSWORD), "{text}");
     };
     let (url, login) = (redis.url(), format!("{}prefix = \"count.er\"\n", redis.login()));
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = free_port();
     check("", "", 0, "there is no shared_store: this machine counts alone");
-    check(&format!("redis://{free}"), "", 1, "is it started, and is this the address and port");
+    check(&format!("redis://127.0.0.1:{free}"), "", 1, "is it started, and is this the address and port");
     check("redis://no.such.host.invalid", "", 1, "not known to the resolver");
     check("redis+unix:///no/such/socket", "", 1, "there is no such socket");
     check(&url.replace("//", "//headcount:wrong@"), "", 3, "look at fleet.user and fleet.password_file");
@@ -225,7 +224,7 @@ fn what_is_wrong_with_a_shared_store_is_said_in_words() {
     redis.cli(&["CONFIG", "SET", "maxmemory", "1"]);
     check(&url, &login, 1, "out of memory; raise its maxmemory");
     redis.cli(&["CONFIG", "SET", "maxmemory", "0"]);
-    redis.cli(&["REPLICAOF", "127.0.0.1", &free.port().to_string()]);
+    redis.cli(&["REPLICAOF", "127.0.0.1", &free.to_string()]);
     check(&url, &login, 3, "it is a replica: name the primary");
     redis.cli(&["REPLICAOF", "NO", "ONE"]);
     check(&url, &login, 0, "the shared store is right");
@@ -275,7 +274,7 @@ fn a_private_authority_is_believed_and_a_bad_certificate_is_named_with_the_remed
     fs::write(at("empty.pem"), "no certificate\n").unwrap();
     let listen = |authority: &Authority, name: &str, last_year: i32| {
         let [certificate, key] = authority.sign(directory.path(), name, last_year);
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let more = ["--port", "0", "--tls-port", &port.to_string(), "--tls-auth-clients", "no"];
         let files =
             ["--tls-cert-file", &certificate, "--tls-key-file", &key, "--tls-ca-cert-file", &ours_file];

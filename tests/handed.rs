@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::support::chromium::is_installed;
 use crate::support::client::{Wire, browser, counted, logged};
 use crate::support::secure::{Secure, certificate, client};
-use crate::support::{Daemon, exchange, parse, wait_for};
+use crate::support::{Daemon, exchange, free_port, parse, wait_for};
 
 const SITE: &str = "[limits]\nviews_per_network_per_second = 0\nnew_visitors_per_network_per_hour = 0\n\
                     [[site]]\nid = \"demo\"\n";
@@ -69,7 +69,7 @@ fn activated(daemon: &Daemon, sockets: &[(&str, &str)]) -> std::process::Child {
 }
 
 fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    SocketAddr::from(([127, 0, 0, 1], free_port()))
 }
 
 #[test]

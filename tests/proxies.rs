@@ -2,7 +2,7 @@
 //! and what the PROXY protocol believes of whom.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::support::chromium::is_installed;
 use crate::support::client::{browser, counted, logged};
 use crate::support::secure::{Secure, certificate, client};
-use crate::support::{Daemon, FIREFOX, PATIENCE, Reply, exchange, parse, wait_for};
+use crate::support::{Daemon, FIREFOX, PATIENCE, Reply, exchange, free_port, parse, wait_for};
 
 /// Proxies come from 127.0.0.1; whoever comes from 127.0.0.66 is left out, which shows who is seen.
 const SITE: &str = "[limits]\nviews_per_network_per_second = 0\nnew_visitors_per_network_per_hour = 0\n\
@@ -61,7 +61,7 @@ impl Proxy {
         certificate(directory.path(), "a", "www.localhost", (2020, 2040));
         let read = |name: &str| std::fs::read_to_string(directory.path().join(name)).unwrap();
         std::fs::write(directory.path().join("a.pem"), read("a.crt") + &read("a.key")).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         Proxy { directory, port, child: None }
     }
 

@@ -1,6 +1,6 @@
 //! Behind a real nginx with TLS, under a path of the site: the block of the README, word for word.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::{VKS, numbers, reads, total, ways::way};
 use crate::support::chromium::{Browser, is_installed};
 use crate::support::site::document;
-use crate::support::{Daemon, wait_for};
+use crate::support::{Daemon, free_port, wait_for};
 
 const NOTHING: &[String] = &[];
 
@@ -26,7 +26,7 @@ struct Site {
 impl Site {
     fn start(pages: &[Page]) -> Site {
         let directory = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let origin = format!("https://www.localhost:{port}");
         let daemon = Daemon::start(&format!("public_url = \"{origin}/hc\"\n{VKS}"));
         make_certificate(&directory);

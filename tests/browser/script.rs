@@ -1,13 +1,11 @@
 //! What the script does on a page, and what it leaves alone.
 
-use std::net::TcpListener;
-
 use serde_json::json;
 
 use super::{SPANS, VKS, numbers, reads, script, total};
 use crate::support::chromium::{Browser, CHROME_LINUX};
 use crate::support::site::Site;
-use crate::support::{Daemon, wait_for};
+use crate::support::{Daemon, free_port, wait_for};
 
 const BLOCK: &str = "[data-headcount-block]";
 
@@ -87,7 +85,7 @@ fn a_page_that_cleans_up_its_query_is_still_the_same_page() {
 #[test]
 fn a_daemon_that_is_down_leaves_the_block_hidden() {
     let Some((browser, mut daemon, site)) = scene(VKS, "") else { return };
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = format!("127.0.0.1:{}", free_port());
     site.put(
         "/never-up",
         &format!("<script defer src=\"http://{nobody}/headcount.js\" data-site=\"vks\"></script>{SPANS}"),

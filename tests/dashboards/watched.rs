@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::panic::AssertUnwindSafe;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use super::{boards, directory, panels, text};
 use crate::support::chromium::is_installed;
 use crate::support::client::{Wire, browser, request};
-use crate::support::{Daemon, exchange, get, wait_for};
+use crate::support::{Daemon, exchange, free_port, get, wait_for};
 
 /// A job as nobody should name one: both quotes and what a pattern takes for its own.
 const JOB: &str = r#"headcount "it's" (a+b)"#;
@@ -29,10 +29,6 @@ impl Drop for Process {
         self.0.kill().ok();
         self.0.wait().ok();
     }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Starts a program that listens on a free port, and waits until it does.

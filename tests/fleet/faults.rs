@@ -2,7 +2,6 @@
 //! goes on, no footer goes back, and afterwards all is exact.
 
 use std::fs;
-use std::net::TcpListener;
 use std::time::Duration;
 
 use crate::support::client::logged;
@@ -11,7 +10,7 @@ use crate::support::fleet::{
     Fleet, HASTY, Load, PATIENT, Told, configuration, count, ready, until, with_logs,
 };
 use crate::support::redis::{Server, Store};
-use crate::support::{Daemon, wait_for};
+use crate::support::{Daemon, free_port, wait_for};
 
 /// A fleet that has counted a little, and readers.
 struct Scene {
@@ -142,7 +141,7 @@ fn a_node_without_a_shared_secret_answers_and_does_not_count() {
 #[test]
 fn a_read_only_replica_is_named_and_waited_out() {
     let mut scene = Scene::single();
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let nobody = free_port().to_string();
     scene.server().tell(&["REPLICAOF", "127.0.0.1", &nobody]);
     scene.suffers("read_only", "the shared store is a read-only replica");
     scene.server().tell(&["REPLICAOF", "NO", "ONE"]);

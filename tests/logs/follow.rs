@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{line, outcome};
 use crate::support::chromium::is_installed;
 use crate::support::client::{Wire, browser, counted, noon};
-use crate::support::{Daemon, get, wait_for};
+use crate::support::{Daemon, free_port, get, wait_for};
 
 const LINES: u64 = 3_000;
 
@@ -310,7 +310,7 @@ struct Nginx {
 
 impl Nginx {
     fn start(directory: &Path) -> Nginx {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let (here, file) = (directory.display(), directory.join("nginx.conf"));
         let configuration = format!(
             "daemon off;\nmaster_process on;\nworker_processes 2;\npid {here}/nginx.pid;\nevents {{}}\nhttp {{\n\

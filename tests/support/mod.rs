@@ -22,10 +22,10 @@ pub mod site;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -35,6 +35,9 @@ use tempfile::TempDir;
 
 /// An ordinary browser.
 pub const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+/// Ports below those that the system gives to clients, so that nobody else is given one meanwhile; the bus of
+/// a Cluster lies 10,000 above.
+const PORTS: std::ops::Range<u16> = 12_000..22_000;
 /// Longer than anything takes here, so that only a hang reaches it.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -343,6 +346,20 @@ pub fn parse(bytes: &[u8]) -> Reply {
     let header =
         |line: &str| line.split_once(':').map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()));
     Reply { status, headers: lines.filter_map(header).collect(), body: bytes[end + 4..].to_vec() }
+}
+
+/// A port that is free, for a program that cannot say which one it took; and so is the one of its bus.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let width = PORTS.end - PORTS.start;
+    let own = u16::try_from(std::process::id() % u32::from(width)).unwrap();
+    loop {
+        let port = PORTS.start + (own + NEXT.fetch_add(1, Ordering::Relaxed)) % width;
+        let free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
+        if free(port) && free(port + 10_000) {
+            return port;
+        }
+    }
 }
 
 /// Asks again and again until there is an answer; a hang ends the test.

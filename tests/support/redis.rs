@@ -4,19 +4,15 @@
 //! when it goes out of scope, also while it is stopped by a signal.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use redis::{Client, FromRedisValue, RedisResult};
 use tempfile::TempDir;
 
-use super::{PATIENCE, wait_for};
+use super::{PATIENCE, free_port, wait_for};
 
-/// Ports below those that the system gives to clients; the bus of a Cluster lies 10,000 above.
-const PORTS: std::ops::Range<u16> = 12_000..22_000;
 /// What every server is started with: nothing is kept unless a test saves it.
 const PLAIN: [&str; 4] = ["--save", "", "--appendonly", "no"];
 /// The replicas' own user, so that a test can take their link away.
@@ -26,20 +22,6 @@ const REPLICATION: [&str; 10] =
 /// Whether a program can be started here.
 pub fn is_installed(program: &str) -> bool {
     Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
-}
-
-/// A port that is free now, and the one of its bus.
-fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let width = PORTS.end - PORTS.start;
-    let own = u16::try_from(std::process::id() % u32::from(width)).unwrap();
-    loop {
-        let port = PORTS.start + (own + NEXT.fetch_add(1, Ordering::Relaxed)) % width;
-        let free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
-        if free(port) && free(port + 10_000) {
-            return port;
-        }
-    }
 }
 
 /// One server.
