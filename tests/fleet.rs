@@ -19,7 +19,7 @@ use crate::support::redis::{Store, is_installed};
 use crate::support::{Daemon, PATIENCE};
 
 /// A number of the fleet is a flush and a round trip old; the rest is a machine that does ten other things.
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(15);
 
 #[test]
 fn one_server_is_shared_by_three_nodes() {

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::client::{Wire, browser, counted};
-use crate::support::{Daemon, free_port, wait_for};
+use crate::support::{Daemon, PATIENCE, free_port, wait_for};
 
 /// A password that needs quoting nowhere.
 const PASSWORD: &str = "s3cret-of-the-fleet";
@@ -133,7 +133,7 @@ fn shows(machine: &Daemon, views: u64, visits: u64) {
     };
     let began = std::time::Instant::now();
     while total() != (views, visits) {
-        assert!(began.elapsed() < Duration::from_secs(20), "{:?} and not {views}, {visits}", total());
+        assert!(began.elapsed() < PATIENCE, "{:?} and not {views}, {visits}", total());
         std::thread::sleep(Duration::from_millis(50));
     }
 }

