@@ -402,3 +402,33 @@ fn what_a_node_had_not_sent_when_it_died_is_sent_by_its_next_life_of_a_site_with
         assert!(!node.log().contains("other nodes have other sites"), "{}", node.log());
     }
 }
+
+#[test]
+fn a_store_that_was_told_of_nobody_has_forgotten_nobody() {
+    let server = Server::start("redis", &[]);
+    let both = configuration(&format!("redis://127.0.0.1:{}", server.port), &PATIENT);
+    let later = both.rfind("[[site]]").unwrap();
+    let node = Daemon::start(&both[..later]);
+    let view = |site: &str| {
+        node.get(&format!("/hit?s={site}&u=/"), &[("X-Forwarded-For", "203.0.113.1")]);
+        until(Duration::ZERO, || {
+            let numbers = node.numbers(site);
+            if numbers["total"]["visits"] == 1 { Ok(()) } else { Err(numbers.to_string()) }
+        });
+    };
+    view("vks");
+    let told = "headcount_fleet_call_duration_seconds_count{operation=\"touch\"}";
+    let is_told = |times: u64| {
+        until(Duration::ZERO, || if count(&node, told) == times { Ok(()) } else { Err(node.log()) });
+    };
+    // Once to ask whether it was a visit, and once of all who are there, as of every site at first.
+    is_told(2);
+    fs::write(node.configuration(), &both).unwrap();
+    node.signal("HUP");
+    // Nobody is at the new site.
+    is_told(3);
+    view("ny");
+    for never in ["headcount_fleet_losses_total", "headcount_fleet_visits_alone_total"] {
+        assert_eq!(count(&node, never), 0, "{never}: {}", node.log());
+    }
+}

@@ -20,6 +20,8 @@ impl Room {
         let told = self.noted("touch", begun, told);
         self.status.set_told(&site, &told);
         if let Ok((opened, forgot)) = &told
+            // Where nobody was here, the store was told nothing.
+            && !touches.is_empty()
             && let Some(slot) = self.links.borrow_mut().get_mut(&site)
         {
             slot.settled = Some(settled.0);
