@@ -1,6 +1,7 @@
 //! Who is here, told to the shared store, and which visits opened there.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use redis::Value;
 
@@ -14,7 +15,7 @@ use crate::words::{SiteId, UnixMillis, VisitorId};
 
 /// Touches in one call: about a millisecond of the store's time.
 pub(super) const TOUCHES_MAX: usize = 150;
-/// Somebody whose touches stopped long ago is forgotten with the set.
+/// Somebody whose touches stopped long ago is forgotten with the set, this long after both windows.
 const SLACK_SECONDS: u64 = 3_600;
 
 const VIEW: u8 = 1;
@@ -54,6 +55,13 @@ pub(super) struct Told {
     pub(super) settled: Option<u64>,
     /// How many are online in this part.
     pub(super) online: u64,
+}
+
+/// What the store must hold as settled of a site that it was told of: that, unless nobody came for so long that
+/// it may have let go of the site.
+pub(super) fn expected(told: Option<(Sequence, Instant)>, now: Instant) -> Option<Sequence> {
+    let is_kept = |at| now.duration_since(at) < Duration::from_secs(SLACK_SECONDS);
+    told.filter(|(_, at)| is_kept(*at)).map(|(settled, _)| settled)
 }
 
 /// The part that a visitor belongs to.
@@ -191,4 +199,17 @@ fn exact(moment: UnixMillis) -> f64 {
     let (high, low) = (moment.0 >> 32, moment.0 & u64::from(u32::MAX));
     let half = |part: u64| f64::from(u32::try_from(part).unwrap_or(u32::MAX));
     half(high) * 4_294_967_296.0 + half(low)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_where_nobody_came_for_an_hour_may_have_been_let_go() {
+        let now = Instant::now();
+        let after = |seconds| expected(Some((Sequence(7), now)), now + Duration::from_secs(seconds));
+        assert_eq!((after(0), after(SLACK_SECONDS - 1)), (Some(Sequence(7)), Some(Sequence(7))));
+        assert_eq!((after(SLACK_SECONDS), expected(None, now)), (None, None));
+    }
 }

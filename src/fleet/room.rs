@@ -88,8 +88,8 @@ struct Slot {
     next: Instant,
     /// Exchanges in a row that brought nothing.
     quiet: u32,
-    /// What the store must hold as settled, if it forgot nothing.
-    settled: Option<u64>,
+    /// What the store was told to be settled last, and when.
+    told: Option<(Sequence, Instant)>,
     /// Visits that may be open elsewhere.
     doubt: Doubt,
 }
@@ -414,7 +414,7 @@ impl Room {
                     link: Some(Link::new(others)),
                     next: now,
                     quiet: 0,
-                    settled: None,
+                    told: None,
                     doubt: Doubt::default(),
                 };
                 links.insert(site.clone(), slot);

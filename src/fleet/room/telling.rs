@@ -14,8 +14,8 @@ impl Room {
     /// Tells who was here, and answers which visits opened.
     pub(super) async fn touch(&self, question: Question) {
         let Question { site, settled, touches, answer } = question;
-        let expected = self.links.borrow().get(&site).and_then(|slot| slot.settled);
         let begun = Instant::now();
+        let expected = self.links.borrow().get(&site).and_then(|slot| presence::expected(slot.told, begun));
         let told = self.tell(&site, settled, &touches, expected).await;
         let told = self.noted("touch", begun, told);
         self.status.set_told(&site, &told);
@@ -24,8 +24,8 @@ impl Room {
             && !touches.is_empty()
             && let Some(slot) = self.links.borrow_mut().get_mut(&site)
         {
-            slot.settled = Some(settled.0);
             slot.next = Instant::now();
+            slot.told = Some((settled, slot.next));
             let lost = if *forgot { slot.doubt.begin(slot.next) } else { 0 };
             let opened = opened.iter().filter(|opened| **opened).count();
             self.status.add_alone(lost + slot.doubt.take(opened, slot.next));
@@ -54,7 +54,7 @@ impl Room {
         site: &SiteId,
         settled: Sequence,
         touches: &[Touched],
-        expected: Option<u64>,
+        expected: Option<Sequence>,
     ) -> Result<(Vec<bool>, bool), CallError> {
         let terms = self.terms(site, settled);
         let (first, drop) = if terms.parts > 1 {
@@ -93,7 +93,7 @@ impl Room {
         part: usize,
         touches: &[&Touched],
         terms: &presence::Terms,
-        expected: Option<u64>,
+        expected: Option<Sequence>,
     ) -> Result<(Vec<bool>, bool), CallError> {
         let (mut opened, mut forgot) = (Vec::with_capacity(touches.len()), false);
         for (n, chunk) in touches.chunks(TOUCHES_MAX).enumerate() {
@@ -101,7 +101,7 @@ impl Room {
             self.status.add_touches(chunk.len());
             forgot |= n == 0
                 && terms.parts == 1
-                && expected.is_some_and(|number| told.settled.unwrap_or(0) < number);
+                && expected.is_some_and(|settled| told.settled.unwrap_or(0) < settled.0);
             opened.extend(told.opened);
         }
         Ok((opened, forgot))
