@@ -50,6 +50,11 @@ fn a_leave_that_is_told_late_takes_nobody_away() {
     hours::late_leave(&Store::single("redis"));
 }
 
+#[test]
+fn a_leave_long_after_the_last_look_keeps_the_visit_open() {
+    hours::long_silence(&Store::single("redis"));
+}
+
 /// What holds over every kind of shared store.
 fn contract(store: &Store, test: &str) {
     let mut dice = Dice::seeded(test);

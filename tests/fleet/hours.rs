@@ -284,6 +284,51 @@ pub(super) fn late_leave(store: &Store) {
     }
 }
 
+/// A tab that nobody looked at is closed after twenty minutes, and its reader comes back within a visit window of
+/// that. By then the nodes have agreed that nobody asks for what is older.
+pub(super) fn long_silence(store: &Store) {
+    let clock = Clock::manual(UnixMillis(Clock::system().now().0 / HOUR * HOUR + 48 * HOUR));
+    let shared = configuration(&format!("shared_store = \"{}\"", store.address));
+    let [a, b] = [(); 2].map(|()| Machine::start(&shared, &clock));
+    let reader = "203.0.113.1";
+    let mut nonce = 0;
+    let mut shows = |views: u64, visits: u64| {
+        until(std::time::Duration::ZERO, || {
+            nonce += 1;
+            let shown = [&a, &b].map(|machine| machine.numbers("vks", nonce)["total"].clone());
+            let is_right = |total: &Value| total["views"] == views && total["visits"] == visits;
+            if shown.iter().all(is_right) { Ok(()) } else { Err(format!("not {views}, {visits}: {shown:?}")) }
+        });
+    };
+    a.send("/hit?s=vks&u=/&k=view", reader);
+    shows(1, 1);
+    clock.set(clock.now().plus(20 * MINUTE));
+    b.send(&format!("/hit?s=vks&u=/&k=leave&d={}", 20 * MINUTE), reader);
+    // Of somebody else, to know that the leave was told.
+    b.send("/hit?s=vks&u=/&k=view", "203.0.113.2");
+    shows(2, 2);
+    clock.set(clock.now().plus(29 * MINUTE));
+    until(std::time::Duration::ZERO, || {
+        let words: Vec<String> = store.servers[0].ask(&["HVALS", "hours:1:nodes"]).unwrap();
+        let watermark = |word: &String| serde_json::from_str::<Value>(word).unwrap()["watermark"].as_u64();
+        if words.len() == 2 && words.iter().all(|word| watermark(word) >= Some(clock.now().0)) {
+            Ok(())
+        } else {
+            Err(words.join("\n"))
+        }
+    });
+    // Each node asks about somebody, and lets the store forget what is over, before the reader is back.
+    for (node, other) in [(&a, "203.0.113.3"), (&b, "203.0.113.4")] {
+        node.send("/hit?s=vks&u=/&k=view", other);
+    }
+    shows(4, 4);
+    b.send("/hit?s=vks&u=/next&k=view", reader);
+    shows(5, 4);
+    for machine in [a, b] {
+        machine.daemon.unwrap().stop().unwrap();
+    }
+}
+
 /// Days over a shared store that always answers.
 pub(super) fn contract(store: &Store, seed: u64) {
     let steps = std::env::var("HEADCOUNT_FLEET_STEPS").ok().and_then(|steps| steps.parse().ok());

@@ -1,7 +1,7 @@
 -- touch.lua: who was here, and whether a visit opened.
 --
 -- KEYS  1 here (zset)   visitors in a visit, by the moment from which the online window runs: that of the
---                       last view or ping, or less after a leave
+--                       last view or ping, or after a leave one that lets them go offline
 --       2 left (zset)   visitors whose last beacon was a leave, by its moment; the fraction of the score,
 --                       in 4096ths, is how many seconds before it the page had its last beacon (4095: another
 --                       tab was still open)
@@ -108,11 +108,14 @@ local function go(known, leave, since, own)
   local last = known.here or known.idle
   -- Told late: whoever was seen after it, or by another node in the same millisecond, is still there.
   if not last or last > leave or last == leave and own ~= leave then return end
-  local is_last_page = math.floor(last / 1000) * 1000 <= leave - since + SLACK
+  -- Whoever was silent for so long was offline before.
+  local silent = leave - online_window - SLACK
+  local is_last_page = last < silent or math.floor(last / 1000) * 1000 <= leave - since + SLACK
   if is_last_page then last = math.min(last, leave + GRACE - online_window) end
   if known.here then
     local seconds = is_last_page and math.min(math.floor(since / 1000), OTHER_TAB - 1) or OTHER_TAB
-    known.here = last
+    -- What is older may be forgotten, and the visit goes on from the leave.
+    known.here = math.max(last, silent)
     known.left = later(known.left and math.floor(known.left), leave) + seconds / 4096
   else
     known.idle = last
@@ -174,7 +177,7 @@ local function forget(set, before)
 end
 if cut > 0 then
   -- A leave takes somebody offline without ending the visit.
-  forget(here, cut - online_window)
+  forget(here, cut - online_window - SLACK)
   forget(left, cut)
   forget(idle, cut)
 end
