@@ -55,6 +55,11 @@ fn a_leave_long_after_the_last_look_keeps_the_visit_open() {
     hours::long_silence(&Store::single("redis"));
 }
 
+#[test]
+fn an_online_window_may_be_longer_than_the_visit_window() {
+    hours::long_window(&Store::single("redis"));
+}
+
 /// What holds over every kind of shared store.
 fn contract(store: &Store, test: &str) {
     let mut dice = Dice::seeded(test);

@@ -284,6 +284,50 @@ pub(super) fn late_leave(store: &Store) {
     }
 }
 
+/// Waits until both nodes have agreed up to when nobody asks any more.
+fn nodes_know_the_time(store: &Store, clock: &Clock) {
+    until(std::time::Duration::ZERO, || {
+        let words: Vec<String> = store.servers[0].ask(&["HVALS", "hours:1:nodes"]).unwrap();
+        let watermark = |word: &String| serde_json::from_str::<Value>(word).unwrap()["watermark"].as_u64();
+        if words.len() == 2 && words.iter().all(|word| watermark(word) >= Some(clock.now().0)) {
+            Ok(())
+        } else {
+            Err(words.join("\n"))
+        }
+    });
+}
+
+/// Somebody whose page pings without a visit stays online as long as the site wants it.
+pub(super) fn long_window(store: &Store) {
+    let clock = Clock::manual(UnixMillis(Clock::system().now().0 / HOUR * HOUR + 48 * HOUR));
+    let shared = configuration(&format!("shared_store = \"{}\"", store.address))
+        .replace("time_zone", "online_window = \"1h\"\ntime_zone");
+    let [a, b] = [(); 2].map(|()| Machine::start(&shared, &clock));
+    let mut nonce = 0;
+    let mut shows = |online: u64| {
+        until(std::time::Duration::ZERO, || {
+            nonce += 1;
+            let shown = [&a, &b].map(|machine| machine.numbers("vks", nonce)["online"].clone());
+            if shown.iter().all(|shown| *shown == online) {
+                Ok(())
+            } else {
+                Err(format!("not {online}: {shown:?}"))
+            }
+        });
+    };
+    a.send("/hit?s=vks&u=/&k=ping", "203.0.113.1");
+    shows(1);
+    clock.set(clock.now().plus(40 * MINUTE));
+    nodes_know_the_time(store, &clock);
+    b.send("/hit?s=vks&u=/&k=view", "203.0.113.2");
+    shows(2);
+    a.send("/hit?s=vks&u=/&k=view", "203.0.113.3");
+    shows(3);
+    for machine in [a, b] {
+        machine.daemon.unwrap().stop().unwrap();
+    }
+}
+
 /// A tab that nobody looked at is closed after twenty minutes, and its reader comes back within a visit window of
 /// that. By then the nodes have agreed that nobody asks for what is older.
 pub(super) fn long_silence(store: &Store) {
@@ -308,15 +352,7 @@ pub(super) fn long_silence(store: &Store) {
     b.send("/hit?s=vks&u=/&k=view", "203.0.113.2");
     shows(2, 2);
     clock.set(clock.now().plus(29 * MINUTE));
-    until(std::time::Duration::ZERO, || {
-        let words: Vec<String> = store.servers[0].ask(&["HVALS", "hours:1:nodes"]).unwrap();
-        let watermark = |word: &String| serde_json::from_str::<Value>(word).unwrap()["watermark"].as_u64();
-        if words.len() == 2 && words.iter().all(|word| watermark(word) >= Some(clock.now().0)) {
-            Ok(())
-        } else {
-            Err(words.join("\n"))
-        }
-    });
+    nodes_know_the_time(store, &clock);
     // Each node asks about somebody, and lets the store forget what is over, before the reader is back.
     for (node, other) in [(&a, "203.0.113.3"), (&b, "203.0.113.4")] {
         node.send("/hit?s=vks&u=/&k=view", other);

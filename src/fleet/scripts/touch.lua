@@ -179,7 +179,7 @@ if cut > 0 then
   -- A leave takes somebody offline without ending the visit.
   forget(here, cut - online_window - SLACK)
   forget(left, cut)
-  forget(idle, cut)
+  forget(idle, cut - online_window)
 end
 local online = redis.call('ZCOUNT', here, ARGV[6], '+inf') + redis.call('ZCOUNT', idle, ARGV[6], '+inf')
 return { 'OK', table.concat(answers), settled, online }
