@@ -89,7 +89,7 @@ struct Slot {
     /// Exchanges in a row that brought nothing.
     quiet: u32,
     /// What the store was told to be settled last, and when.
-    told: Option<(Sequence, Instant)>,
+    settled: Option<(Sequence, Instant)>,
     /// Visits that may be open elsewhere.
     doubt: Doubt,
 }
@@ -414,7 +414,7 @@ impl Room {
                     link: Some(Link::new(others)),
                     next: now,
                     quiet: 0,
-                    told: None,
+                    settled: None,
                     doubt: Doubt::default(),
                 };
                 links.insert(site.clone(), slot);

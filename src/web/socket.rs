@@ -418,6 +418,22 @@ mod tests {
     }
 
     #[test]
+    fn workers_share_a_port_that_nobody_else_gets() {
+        let listeners = bind_shared(([127, 0, 0, 1], 0).into(), 3).expect("a port is free");
+        let address = listeners[0].local_addr().expect("is bound");
+        for refused in [bind(address).map(drop), bind_shared(address, 3).map(drop)] {
+            let said = refused.expect_err("is taken").to_string();
+            assert!(said.contains("another headcount, has this port"), "{said}");
+        }
+        let clients = (0..300).map(|_| std::net::TcpStream::connect(address).expect("is listened on"));
+        let clients: Vec<_> = clients.collect();
+        let taken = listeners.iter().map(|listener| std::iter::from_fn(|| listener.accept().ok()).count());
+        let taken: Vec<usize> = taken.collect();
+        assert!(taken.iter().all(|taken| *taken > 0), "each has some: {taken:?}");
+        assert_eq!(taken.iter().sum::<usize>(), clients.len());
+    }
+
+    #[test]
     fn a_socket_that_nobody_answers_on_makes_room_and_no_other_file_does() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("socket");

@@ -15,7 +15,8 @@ impl Room {
     pub(super) async fn touch(&self, question: Question) {
         let Question { site, settled, touches, answer } = question;
         let begun = Instant::now();
-        let expected = self.links.borrow().get(&site).and_then(|slot| presence::expected(slot.told, begun));
+        let expected =
+            self.links.borrow().get(&site).and_then(|slot| presence::expected(slot.settled, begun));
         let told = self.tell(&site, settled, &touches, expected).await;
         let told = self.noted("touch", begun, told);
         self.status.set_told(&site, &told);
@@ -25,7 +26,7 @@ impl Room {
             && let Some(slot) = self.links.borrow_mut().get_mut(&site)
         {
             slot.next = Instant::now();
-            slot.told = Some((settled, slot.next));
+            slot.settled = Some((settled, slot.next));
             let lost = if *forgot { slot.doubt.begin(slot.next) } else { 0 };
             let opened = opened.iter().filter(|opened| **opened).count();
             self.status.add_alone(lost + slot.doubt.take(opened, slot.next));
